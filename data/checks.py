@@ -1,0 +1,95 @@
+"""What every image set must satisfy before anything uses it; each failure is one clear error that names file and cure."""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+
+
+class DataError(ValueError):
+    """Images or labels are missing, damaged or not what their name promises. The message says what to do."""
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images and labels of one part of a data set.
+
+    Attributes:
+      x: (N, H, W, ch) float32 in [0, 1].
+      y: (N,) int64 in 0 .. C-1.
+      index: (N,) int64, positions in the part as published: noise is drawn per position, so a subset keeps its noise.
+      name: data set and part, such as "mnist/test".
+      sha256: of the pixel bytes of the whole part, in hex.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    index: np.ndarray
+    name: str
+    sha256: str
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def take(self, positions) -> "Images":
+        """The images at these positions (array or slice); `index` and `sha256` stay those of the whole part."""
+        return Images(self.x[positions], self.y[positions], self.index[positions], self.name, self.sha256)
+
+    def spread(self, n: int | None) -> "Images":
+        """n images at even distances (so that parts sorted by class stay balanced); None takes all."""
+        if n is None or n >= len(self):
+            return self
+        if n < 1:
+            raise DataError(f"the number of images must be at least 1, not {n}")
+        return self.take(np.arange(n) * len(self) // n)
+
+
+def check_pixels(pixels, labels, *, shape, classes: int, source: str) -> None:
+    """Raises DataError unless pixels are (N, *shape) uint8 and labels N integers below `classes`.
+
+    Args:
+      source: the file or place they came from, named in the message.
+    """
+    if pixels.dtype != np.uint8:
+        raise DataError(f"{source}: pixels are {pixels.dtype}, not uint8 in 0..255; {_CURE}")
+    if pixels.shape[1:] != tuple(shape):
+        raise DataError(f"{source}: images have shape {pixels.shape[1:]}, not {tuple(shape)}; {_CURE}")
+    check_labels(labels, len(pixels), classes, source)
+
+
+def check_labels(labels, n: int, classes: int, source: str) -> None:
+    """Raises DataError unless labels are n integers in 0 .. classes-1."""
+    if not np.issubdtype(labels.dtype, np.integer):
+        raise DataError(f"{source}: labels are {labels.dtype}, not integers; {_CURE}")
+    if labels.shape != (n,):
+        raise DataError(f"{source}: {n} images but labels of shape {labels.shape}; {_CURE}")
+    if n == 0:
+        raise DataError(f"{source}: holds no images; {_CURE}")
+    if labels.min() < 0 or labels.max() >= classes:
+        raise DataError(f"{source}: labels run from {labels.min()} to {labels.max()}, not 0..{classes - 1}; {_CURE}")
+
+
+def check_images(x, y, *, shape, classes: int, source: str) -> None:
+    """Raises DataError unless x is (N, *shape) finite float in [0, 1] and y fits: the check for images made by a user."""
+    if not np.issubdtype(x.dtype, np.floating):
+        raise DataError(f"{source}: images are {x.dtype}, not floats in [0, 1]; divide bytes by 255")
+    if x.shape[1:] != tuple(shape):
+        raise DataError(f"{source}: images have shape {x.shape[1:]}, not {tuple(shape)}")
+    check_labels(y, len(x), classes, source)
+    if not np.isfinite(x).all():
+        raise DataError(f"{source}: {int((~np.isfinite(x)).sum())} pixels are NaN or infinite; repair the images")
+    if x.min() < 0 or x.max() > 1:
+        raise DataError(f"{source}: pixels run from {x.min():g} to {x.max():g}, not 0 to 1; divide bytes by 255")
+
+
+def pixel_sha256(pixels) -> str:
+    return hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()
+
+
+def from_pixels(pixels, labels, name: str) -> Images:
+    """uint8 pixels (N, H, W) or (N, H, W, ch) as Images."""
+    x = (pixels.reshape(*pixels.shape[:3], -1) / np.float32(255)).astype(np.float32)
+    return Images(x, labels.astype(np.int64), np.arange(len(labels)), name, pixel_sha256(pixels))
+
+
+_CURE = "delete the file and fetch it again"

@@ -1,0 +1,83 @@
+"""CIFAR-binary: airplane (0) against frog (1) of CIFAR-10, in the order in which the 2019 loader gives them.
+
+Source: https://www.cs.toronto.edu/~kriz/cifar.html (Krizhevsky), the folder cifar-10-batches-py. The order matters to whoever holds
+index files or attack files of 2019: the classes one after the other, then one permutation of the training part and one of
+the test part, drawn in that order after a single np.random.seed(0).
+"""
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+
+from data.checks import DataError, Images, check_pixels, from_pixels
+
+SHAPE, CLASSES = (32, 32, 3), 2
+CIFAR_CLASSES = (0, 6)
+FOLDER = "cifar-10-batches-py"
+FILES = {"train": [f"data_batch_{k}" for k in range(1, 6)], "test": ["test_batch"]}
+CLASS_COUNTS = {"train": (5000, 5000), "test": (1000, 1000)}
+
+
+def order(labels_train, labels_test, classes=CIFAR_CLASSES) -> tuple[np.ndarray, np.ndarray]:
+    """Positions in CIFAR-10's training and test part, in the 2019 loader's order."""
+    positions = [np.concatenate([np.flatnonzero(y == c) for c in classes]) for y in (labels_train, labels_test)]
+    random = np.random.RandomState(0)
+    return tuple(p[random.permutation(len(p))] for p in positions)
+
+
+def load(part: str, data_dir: Path | None) -> Images:
+    """CIFAR-binary's "train" (10,000) or "test" (2,000) images.
+
+    Raises:
+      DataError: the folder is missing, or a batch is damaged.
+    """
+    folder = _find(data_dir)
+    batches = {p: [_read_batch(folder / f) for f in files] for p, files in FILES.items()}
+    labels = {p: np.concatenate([y for _, y in b]) for p, b in batches.items()}
+    chosen = dict(zip(("train", "test"), order(labels["train"], labels["test"]), strict=True))[part]
+    flat = np.concatenate([x for x, _ in batches[part]])[chosen]
+    pixels = flat.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+    y = np.searchsorted(CIFAR_CLASSES, labels[part][chosen])
+    check_pixels(pixels, y, shape=SHAPE, classes=CLASSES, source=str(folder))
+    counts = tuple(int(n) for n in np.bincount(y, minlength=CLASSES))
+    if counts != CLASS_COUNTS[part]:
+        raise DataError(f"{folder}: {counts} airplanes and frogs in the {part} part, not {CLASS_COUNTS[part]}; {_CURE}")
+    return from_pixels(pixels, y, f"plane_frog/{part}")
+
+
+_CURE = "unpack cifar-10-python.tar.gz again"
+
+
+def _find(data_dir: Path | None) -> Path:
+    if data_dir is None:
+        raise DataError(f"plane_frog needs CIFAR-10: name the folder that holds {FOLDER}/ by --data-dir or DEEPBAYES_DATA")
+    for folder in (data_dir / FOLDER, data_dir):
+        if (folder / "test_batch").exists():
+            return folder
+    raise DataError(f"{data_dir} holds no {FOLDER}/test_batch; unpack cifar-10-python.tar.gz there")
+
+
+class _ArraysOnly(pickle.Unpickler):
+    """CIFAR-10 comes as pickles: dictionaries of strings, numbers, lists and one numpy array, so nothing else is admitted."""
+
+    _ALLOWED = {
+        ("numpy.core.multiarray", "_reconstruct"), ("numpy._core.multiarray", "_reconstruct"),
+        ("numpy", "ndarray"), ("numpy", "dtype"), ("_codecs", "encode"),
+    }  # fmt: skip
+
+    def find_class(self, module, name):
+        if (module, name) not in self._ALLOWED:
+            raise pickle.UnpicklingError(f"{module}.{name} is not admitted")
+        return super().find_class(module, name)
+
+
+def _read_batch(file: Path):
+    try:
+        with open(file, "rb") as handle:
+            batch = _ArraysOnly(handle, encoding="latin1").load()
+        return np.asarray(batch["data"]), np.asarray(batch["labels"], np.int64)
+    except FileNotFoundError:
+        raise DataError(f"{file} does not exist; {_CURE}") from None
+    except (pickle.UnpicklingError, EOFError, KeyError, TypeError, ValueError, OSError, AttributeError) as error:
+        raise DataError(f"{file}: truncated or not a CIFAR-10 batch ({error}); {_CURE}") from None

@@ -1,0 +1,214 @@
+"""Parity with 2019: recompute every quantity of golden files and compare.
+
+    python -m legacy_port.parity FILE.npz ...
+
+prints one row a quantity (name, error, tolerance, ok) and exits 1 when any is out of tolerance, 2 when a file cannot be read.
+Attacks on quantities that are still to come print "not yet" and count neither way.
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from attacks import fgsm
+from data import plane_frog
+from legacy_port.checkpoints import to_2019
+from legacy_port.golden import Golden
+from models.files import FileError
+from models.training import TrainingSettings, adam_step, make_optimizer
+
+RELATIVE, GRADIENT, WEIGHT = 1e-4, 1e-3, 2e-5
+SIGN_SHARE = 1e-3  # of pixels of a one-step attack: a gradient near 0 may flip its sign
+
+
+@dataclass(frozen=True)
+class Row:
+    """One quantity: its error in the measure named, the largest error allowed; error None is "not yet"."""
+
+    name: str
+    error: float | None
+    tolerance: float = 0.0
+    measure: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return self.error is None or self.error <= self.tolerance
+
+    def __str__(self) -> str:
+        if self.error is None:
+            return f"  {self.name:<34} not yet"
+        verdict = "ok" if self.ok else "OUT"
+        return f"  {self.name:<34} {self.error:>9.1e}  <= {self.tolerance:.0e}  {verdict:<3}  {self.measure}"
+
+
+def _relative(name: str, ours, golden) -> Row:
+    ours, golden = np.asarray(ours, np.float64), np.asarray(golden, np.float64)
+    _same_shape(name, ours, golden)
+    return Row(name, float(np.max(np.abs(ours - golden) / np.maximum(np.abs(golden), 1.0))), RELATIVE, "relative")
+
+
+def _same_shape(name, ours, golden):
+    if ours.shape != golden.shape:
+        raise ValueError(f"{name}: shape {ours.shape}, golden {golden.shape}")
+
+
+# ---- one function a family of keys: (file, key, match of the key) -> Row ------------------------------------------------
+
+
+def _bound(g: Golden, key: str, match: re.Match) -> Row:
+    c = g.classifier
+    noise = g["eps_k1"] if match["k"] == "1" else g["eps_kK"]
+    beta = float(match["beta"] or 1.0)
+    if match["persample"]:
+        return _relative(key, c.log_weights(g.x, c.one_hot(g["y"]), noise, beta), g[key])
+    if match["likelihood"]:
+        c = g.new_classifier(likelihood=match["likelihood"])
+    return _relative(key, c.bound(g.x, g["y"], noise, beta), g[key])
+
+
+def _logits(g: Golden, key: str, match: re.Match) -> Row:
+    c, noise = g.classifier, g.class_noise
+    if match["mode"].startswith("fix_seed"):
+        seed = int(match["mode"].removeprefix("fix_seed"))
+        fixed = np.random.RandomState(100 * seed).randn(noise.shape[0], noise.shape[-1])
+        return _relative(key, c.logits(g.x, fixed[:, None, None].astype(np.float32)), g[key])
+    ours = {
+        "kK": lambda: c.logits(g.x, noise),
+        "k1": lambda: c.logits(g.x, noise[:1]),
+        "snapshot": lambda: c.snapshot_logits(g.x, noise),
+        "mean": lambda: c.logits_at_mean(g.x),
+        "no_z": lambda: c.logits_at_zero(g.x),
+    }
+    return _relative(key, ours[match["mode"]](), g[key])
+
+
+def _logits_at(g: Golden, key: str, match: re.Match) -> Row:
+    return _relative(key, g.classifier.logits(g[match["attack"]], g.class_noise), g[key])
+
+
+def _cross_entropy(g: Golden, key: str, match: re.Match) -> Row:
+    return _relative(key, _loss(g, tf.constant(g.x)), g[key])
+
+
+def _gradient(g: Golden, key: str, match: re.Match) -> Row:
+    x = tf.constant(g.x)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        loss = _loss(g, x)
+    ours = tape.gradient(loss, x).numpy()
+    _same_shape(key, ours, g[key])
+    error = np.linalg.norm(ours - g[key]) / np.linalg.norm(g[key])
+    return Row(key, float(error), GRADIENT, "relative l2")
+
+
+def _loss(g: Golden, x):
+    logits = g.classifier.logits(x, g.class_noise)
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=g["y"], logits=logits)
+
+
+def _fgsm(g: Golden, key: str, match: re.Match) -> Row:
+    targeted = bool(match["targeted"])
+    y = g["y_target"] if targeted else g["y"]
+
+    def victim(x):
+        return g.classifier.logits(x, g.class_noise)
+
+    x = tf.constant(g.x)
+    step = fgsm.direction(victim, x, tf.constant(y), loss="cross-entropy", targeted=targeted)
+    ours = fgsm.perturb(x, step, float(match["eps"])).numpy()
+    _same_shape(key, ours, g[key])
+    return Row(key, float(np.mean(np.abs(ours - g[key]) > 1e-6)), SIGN_SHARE, "share of pixels off by > 1e-6")
+
+
+def _training(g: Golden) -> Iterator[Row]:
+    """Five Adam steps (lr 1e-3) on frozen noise: the bound before each, the bound after them, every weight."""
+    c = g.new_classifier()
+    optimizer = make_optimizer(c, TrainingSettings(learning_rate=1e-3))
+    x, y, noise = tf.constant(g.x), c.one_hot(g["y"]), tf.constant(g["eps_k1"])
+    bounds = [tf.reduce_mean(sum(adam_step(c, optimizer, x, y, noise).values())) for _ in range(5)]
+    yield _relative("train_bounds", bounds, g["train_bounds"])
+    yield _relative("train_bound_after5", tf.reduce_mean(c.bound(x, g["y"], noise)), g["train_bound_after5"])
+    golden, ours = g.folder("trained"), to_2019(c, g.dataset)
+    if golden.keys() != ours.keys():
+        raise ValueError(f"trained/*: other variables than ours: {sorted(golden.keys() ^ ours.keys())}")
+    for name, value in golden.items():
+        yield Row(f"trained/{name}", float(np.max(np.abs(ours[name] - value))), WEIGHT, "absolute")
+
+
+def _order(g: Golden) -> Iterator[Row]:
+    """The 2019 order of CIFAR-binary and its new labels: exact."""
+    positions = plane_frog.order(g["labels_train"], g["labels_test"])
+    for part, ours in zip(("train", "test"), positions, strict=True):
+        labels = np.searchsorted(plane_frog.CIFAR_CLASSES, g[f"labels_{part}"][ours])
+        for key, value in ((f"{part}_index", ours), (f"y_{part}", labels)):
+            _same_shape(key, value, g[key])
+            yield Row(key, float(np.mean(value != g[key])), 0.0, "share that differs")
+
+
+_BETA = r"(?:_beta(?P<beta>[\d.]+))?"
+FAMILIES: list[tuple[str, Callable[[Golden, str, re.Match], Row]]] = [
+    (rf"bound_k(?P<k>[1K])(?P<persample>_persample)?(?:_is)?{_BETA}(?:_(?P<likelihood>bernoulli|l1|gaussian))?", _bound),
+    (r"logits_(?P<mode>kK|k1|snapshot|mean|no_z|fix_seed\d+)", _logits),
+    (r"logits_at_(?P<attack>.+)", _logits_at),
+    (r"ce", _cross_entropy),
+    (r"grad_ce", _gradient),
+    (r"fgsm(?P<targeted>_targeted)?_eps(?P<eps>[\d.]+)", _fgsm),
+]
+NOT_YET = r"(pgd|mim|cw|superwhite)_.*"
+GROUPS = {r"train_bound.*|trained/.*": _training, r"(train|test)_index|y_(train|test)": _order}
+
+
+def check(path: Path) -> Iterator[Row]:
+    """A row for every output of a golden file; a key that no family knows is a row that fails."""
+    g = Golden(path)
+    if "logits_adv_guard" in g:
+        yield from (Row(key, None) for key in g.outputs if key.startswith("result/"))
+        return
+    grouped = set()
+    for key in g.outputs:
+        group = next((f for pattern, f in GROUPS.items() if re.fullmatch(pattern, key)), None)
+        if group:
+            if group not in grouped:
+                grouped.add(group)
+                yield from group(g)
+        elif re.fullmatch(NOT_YET, key):
+            yield Row(key, None)
+        else:
+            for pattern, family in FAMILIES:
+                if match := re.fullmatch(pattern, key):
+                    yield family(g, key, match)
+                    break
+            else:
+                yield Row(key, float("inf"), 0.0, "no check knows this key")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="parity", description=__doc__.split("\n")[0])
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE.npz")
+    parser.add_argument("--quiet", action="store_true", help="print only rows that are out, and the totals")
+    options = parser.parse_args(arguments)
+    rows: list[Row] = []
+    for path in options.files:
+        print(path.name)
+        try:
+            for row in check(path):
+                rows.append(row)
+                if not (options.quiet and row.ok):
+                    print(row, flush=True)
+        except (FileError, ValueError, KeyError) as error:
+            print(f"error: {path}: {error}", file=sys.stderr)
+            return 2
+    out = sum(not r.ok for r in rows)
+    later = sum(r.error is None for r in rows)
+    print(f"{len(rows) - later - out} within tolerance, {out} out, {later} not yet")
+    return 1 if out else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,50 @@
+"""Sizes of the networks, one entry a data set (paper, appendix D; where text and released code differ, the code).
+
+The structure is the same everywhere: a tower of 5x5 stride-2 convolutions and one dense layer turns x into features, MLP
+heads turn features, z and one-hot y into parameters of distributions, and an image decoder mirrors the tower. On feature
+vectors (the paper's fusion models, section 4.3) there is no tower, and every head that touches x has two hidden layers.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Sizes of one set of networks.
+
+    Attributes:
+      input_shape: (H, W, channels) of an image, or (F,) of a feature vector.
+      num_classes: C.
+      dim_z: latent dimensions Z.
+      dim_hidden: units of every hidden dense layer.
+      channels: output channels of the tower's convolutions, in order; empty for feature vectors.
+    """
+
+    input_shape: tuple[int, ...]
+    num_classes: int
+    dim_z: int
+    dim_hidden: int
+    channels: tuple[int, ...] = ()
+
+    @property
+    def is_image(self) -> bool:
+        return bool(self.channels)
+
+    @property
+    def feature_size(self) -> int:
+        """Length of what a tower hands to a head."""
+        return self.dim_hidden if self.is_image else self.input_shape[0]
+
+    def image_sizes(self) -> list[tuple[int, int]]:
+        """(height, width) from the input down through each stride-2 convolution: 28, 14, 7, 4 for MNIST."""
+        sizes = [self.input_shape[:2]]
+        for _ in self.channels:
+            sizes.append(tuple(-(-side // 2) for side in sizes[-1]))
+        return sizes
+
+
+ARCHITECTURES: dict[str, Architecture] = {
+    "mnist": Architecture((28, 28, 1), 10, dim_z=64, dim_hidden=500, channels=(64, 64, 64)),
+    "plane_frog": Architecture((32, 32, 3), 2, dim_z=128, dim_hidden=1000, channels=(64, 128, 256)),
+    "tiny": Architecture((8, 8, 1), 3, dim_z=4, dim_hidden=12, channels=(4, 5, 6)),
+}

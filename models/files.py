@@ -1,0 +1,76 @@
+"""Files that are whole or not there: atomic writes, and readers that name what is wrong."""
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+
+class FileError(ValueError):
+    """A file is missing or damaged; the message names it and the cure."""
+
+
+@contextlib.contextmanager
+def atomic(path: Path):
+    """A temporary file beside `path` that takes its place only when the block ends without an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with open(temporary, "rb") as written:
+            os.fsync(written.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_json(path: Path, content: dict) -> None:
+    with atomic(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n")
+
+
+def read_json(path: Path) -> dict:
+    """Raises FileError: missing, or not a JSON object."""
+    try:
+        content = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise FileError(f"{path} does not exist") from None
+    except (OSError, ValueError) as error:
+        raise FileError(f"{path} is damaged ({error})") from None
+    if not isinstance(content, dict):
+        raise FileError(f"{path} is damaged (not a JSON object)")
+    return content
+
+
+def write_arrays(path: Path, arrays: dict[str, np.ndarray], *, compressed: bool = True) -> None:
+    with atomic(path) as temporary, open(temporary, "wb") as file:
+        (np.savez_compressed if compressed else np.savez)(file, **arrays)
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """All arrays of an .npz, checked by its CRCs, never unpickled. Raises FileError: missing or damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except FileNotFoundError:
+        raise FileError(f"{path} does not exist") from None
+    except (OSError, ValueError, EOFError, KeyError, AttributeError, zipfile.BadZipFile) as error:
+        raise FileError(f"{path} is damaged ({error})") from None
+
+
+def file_sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

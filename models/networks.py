@@ -1,0 +1,160 @@
+"""The parts that all classifiers share: convolutional features, MLP heads, image decoder (paper, appendix D).
+
+Leading axes of any number are welcome in heads and decoder: the classifier lays out (K, C, N) samples, classes and images.
+Initialisers are 2019's: glorot_normal in towers, glorot_uniform in heads, uniform(+-1/(25 * out channels)) in the
+transposed convolutions.
+"""
+
+from collections.abc import Sequence
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from models.architecture import Architecture
+
+_KERNEL = 5
+
+
+class SplitDense(keras.layers.Dense):
+    """Dense layer on the concatenation [a, b, ...] of inputs that broadcast against each other, never forming it.
+
+    The features of N images meet K * C * N latent samples in a head: multiplying each part by its own rows of the kernel and
+    adding the broadcast results is the same sum, and the features' product is computed N times instead of K * C * N.
+    """
+
+    def __init__(self, sizes: Sequence[int], units: int, **kwargs):
+        super().__init__(units, **kwargs)
+        self.sizes = tuple(sizes)
+        self.build((None, sum(sizes)))
+        self.input_spec = None  # Dense admits one input, this layer a list
+
+    def call(self, parts):
+        total = self.bias
+        row = 0
+        for part, size in zip(parts, self.sizes, strict=True):
+            total = total + ops.matmul(part, self.kernel[row : row + size])
+            row += size
+        return self.activation(total)
+
+
+class MLP(keras.layers.Layer):
+    """Dense layers with relu between them on a list of parts; linear (or `last_activation`) at the end."""
+
+    def __init__(self, sizes: Sequence[int], units: Sequence[int], last_activation=None, **kwargs):
+        super().__init__(**kwargs)
+        activations = ["relu"] * (len(units) - 1) + [last_activation]
+        inputs = [tuple(sizes)] + [(u,) for u in units[:-1]]
+        self.denses = [
+            SplitDense(i, u, activation=a, name=f"dense_{k}")
+            for k, (i, u, a) in enumerate(zip(inputs, units, activations, strict=True))
+        ]
+        self.built = True
+
+    def call(self, parts):
+        hidden = self.denses[0](parts)
+        for dense in self.denses[1:]:
+            hidden = dense([hidden])
+        return hidden
+
+
+class Tower(keras.layers.Layer):
+    """x: (N, H, W, ch) -> features (N, dim_hidden): 5x5 stride-2 convolutions and a dense layer, relu after each."""
+
+    def __init__(self, architecture: Architecture, **kwargs):
+        super().__init__(**kwargs)
+        self.convolutions = []
+        depth = architecture.input_shape[-1]
+        for k, channels in enumerate(architecture.channels):
+            layer = keras.layers.Conv2D(
+                channels, _KERNEL, strides=2, padding="same", activation="relu",
+                kernel_initializer="glorot_normal", name=f"conv_{k}",
+            )  # fmt: skip
+            layer.build((None, None, None, depth))
+            self.convolutions.append(layer)
+            depth = channels
+        height, width = architecture.image_sizes()[-1]
+        self.dense = keras.layers.Dense(
+            architecture.dim_hidden, activation="relu", kernel_initializer="glorot_normal", name="dense"
+        )
+        self.dense.build((None, height * width * depth))
+        self.built = True
+
+    def call(self, x):
+        for convolution in self.convolutions:
+            x = convolution(x)
+        return self.dense(tf.reshape(x, (-1, self.dense.kernel.shape[0])))
+
+
+class Upsample(keras.layers.Conv2DTranspose):
+    """5x5 stride-2 transposed convolution without bias; kernel (h, w, out, in), output cut to `size` as TF's SAME does.
+
+    With few output channels the library's routine is bound by memory traffic. The same weights rearranged into a 3x3
+    convolution, whose 4 * out channels are the four output phases, followed by depth_to_space give the same numbers
+    about three times as fast on a CPU; with many output channels the rearrangement's zeros cost more than they save.
+    """
+
+    def __init__(self, size: tuple[int, int], out_channels: int, in_channels: int, activation=None, **kwargs):
+        bound = 1.0 / (_KERNEL * _KERNEL * out_channels)
+        super().__init__(
+            out_channels, _KERNEL, strides=2, padding="same", use_bias=False, activation=activation,
+            kernel_initializer=keras.initializers.RandomUniform(-bound, bound), **kwargs,
+        )  # fmt: skip
+        self.size = tuple(size)
+        self.by_phases = out_channels <= 4
+        self.build((None, None, None, in_channels))
+
+    def call(self, x):
+        if self.by_phases:
+            wide = tf.nn.conv2d(x, self._phase_kernel(), strides=1, padding="SAME")
+            out = tf.nn.depth_to_space(wide, 2)[:, : self.size[0], : self.size[1]]
+        else:
+            shape = (tf.shape(x)[0], *self.size, self.filters)
+            out = tf.nn.conv2d_transpose(x, self.kernel, shape, strides=2, padding="SAME")
+        return self.activation(out)
+
+    def _phase_kernel(self):
+        """(3, 3, in, 4 * out): for output phase (a, b), the taps that reach it from the 3x3 neighbourhood.
+
+        Output o = 2j + phase takes input i through tap o + pad - 2i, with pad = 1 where SAME pads an even size and 2 where it
+        pads an odd one; taps outside 0..4 are zero.
+        """
+        flipped = tf.transpose(self.kernel, (0, 1, 3, 2))  # (h, w, in, out)
+        for axis, side in enumerate(self.size):
+            pad = 1 + side % 2
+            taps = [[phase + pad - 2 * shift for shift in (-1, 0, 1)] for phase in (0, 1)]
+            flat = [tap if 0 <= tap < _KERNEL else _KERNEL for row in taps for tap in row]
+            padding = [[0, 0]] * 4
+            padding[axis] = [0, 1]  # index 5 reads zeros
+            flipped = tf.gather(tf.pad(flipped, padding), flat, axis=axis)
+        out = self.filters
+        phases = tf.reshape(flipped, (2, 3, 2, 3, -1, out))
+        return tf.reshape(tf.transpose(phases, (1, 3, 4, 0, 2, 5)), (3, 3, -1, 4 * out))
+
+
+class ImageDecoder(keras.layers.Layer):
+    """[z, y] -> mean image in (0, 1): two relu dense layers, then transposed convolutions that mirror the tower."""
+
+    def __init__(self, sizes: Sequence[int], architecture: Architecture, **kwargs):
+        super().__init__(**kwargs)
+        smallest, *larger = architecture.image_sizes()[::-1]
+        depths = [*architecture.channels[::-1], architecture.input_shape[-1]]
+        self.smallest = (*smallest, depths[0])
+        self.image_shape = tuple(architecture.input_shape)
+        units = (architecture.dim_hidden, smallest[0] * smallest[1] * depths[0])
+        self.mlp = MLP(sizes, units, last_activation="relu", name="mlp")
+        self.upsamples = []
+        for k, size in enumerate(larger):
+            last = k == len(larger) - 1
+            self.upsamples.append(
+                Upsample(size, depths[k + 1], depths[k], "sigmoid" if last else "relu", name=f"upsample_{k}")
+            )
+        self.built = True
+
+    def call(self, parts):
+        hidden = self.mlp(parts)
+        leading = tf.shape(hidden)[:-1]
+        image = tf.reshape(hidden, (-1, *self.smallest))
+        for upsample in self.upsamples:
+            image = upsample(image)
+        return tf.reshape(image, tf.concat([leading, self.image_shape], 0))
