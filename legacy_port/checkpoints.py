@@ -1,8 +1,8 @@
 """2019 checkpoints: dictionaries of variable name to array, to and from our classifiers, exact both ways.
 
-Variable names repeat in the 2019 code because a counter was never advanced (`gen_pzy_l0_W:0`, then `gen_pzy_l0_W_1:0`), and some
-mislead: p(y|z) is called `pzy` in GFZ, and `pyzx` in GBZ on CIFAR. Classifiers on features prefix every layer with `vae/`,
-`vae_1/`, ... in the order of creation. The table below is the whole map: our network -> the 2019 stem of its layers.
+Variable names repeat in the 2019 code because a counter was never advanced (`gen_pzy_l0_W:0`, then `gen_pzy_l0_W_1:0`),
+and some mislead: p(y|z) is called `pzy` in GFZ, and `pyzx` in GBZ on CIFAR. Classifiers on features prefix every layer
+with `vae/`, `vae_1/`, ... in the order of creation.
 """
 
 import re
@@ -59,15 +59,15 @@ def _variables(classifier: DeepBayes, dataset: str):
         layer = classifier.networks[network]
         if isinstance(layer, Tower):
             stem = _TOWERS[network]
-            parts = [(f"{stem}/conv{k}", c) for k, c in enumerate(layer.convolutions)] + [(f"{stem}/dense0", layer.dense)]
+            parts = [(f"{stem}/conv{k}", c) for k, c in enumerate(layer.convolutions)] + [
+                (f"{stem}/dense0", layer.dense)
+            ]
             for path, part in parts:
                 yield f"{path}/kernel:0", part.kernel
                 yield f"{path}/bias:0", part.bias
             continue
         mlp: MLP = layer.mlp if isinstance(layer, ImageDecoder) else layer
-        for stem, dense in zip(
-            _mlp_names(network, len(mlp.denses), name, dataset, image), mlp.denses, strict=True
-        ):
+        for stem, dense in zip(_mlp_names(network, len(mlp.denses), name, dataset, image), mlp.denses, strict=True):
             prefix = "" if image else f"vae{f'_{count}' if count else ''}/"
             count += 1
             yield prefix + _fused(stem, image).format("W") + ":0", dense.kernel

@@ -1,7 +1,7 @@
 """Golden files: inputs, weights, frozen noise and outputs of the 2019 code, one .npz each.
 
-Keys: `weights/NAME` under 2019 variable names, `x` (or `features`), `y`, `y_target`, noise `eps_k1` (1, N, Z), `eps_kK` (K, N, Z) and
-`eps_class_kK` (C, K, N, Z), and what the 2019 code gave for them; `meta` is a JSON string.
+Keys: `weights/NAME` under 2019 variable names, `x` (or `features`), `y`, `y_target`, noise `eps_k1` (1, N, Z), `eps_kK`
+(K, N, Z) and `eps_class_kK` (C, K, N, Z), and what the 2019 code gave for them; `meta` is a JSON string.
 """
 
 import json

@@ -2,8 +2,9 @@
 
     python -m legacy_port.parity FILE.npz ...
 
-prints one row a quantity (name, error, tolerance, ok) and exits 1 when any is out of tolerance, 2 when a file cannot be read.
-Attacks on quantities that are still to come print "not yet" and count neither way.
+prints one row a quantity (name, error, tolerance, ok) and exits 1 when any is out of tolerance, 2 when a file cannot be
+read. Quantities that are still to be ported print "not yet" and count neither way. Relative errors are per element, over
+max(|golden|, 1) nat; those of gradients are in the l2 norm of the whole array.
 """
 
 import argparse
@@ -153,7 +154,10 @@ def _order(g: Golden) -> Iterator[Row]:
 
 _BETA = r"(?:_beta(?P<beta>[\d.]+))?"
 FAMILIES: list[tuple[str, Callable[[Golden, str, re.Match], Row]]] = [
-    (rf"bound_k(?P<k>[1K])(?P<persample>_persample)?(?:_is)?{_BETA}(?:_(?P<likelihood>bernoulli|l1|gaussian))?", _bound),
+    (
+        rf"bound_k(?P<k>[1K])(?P<persample>_persample)?(?:_is)?{_BETA}(?:_(?P<likelihood>bernoulli|l1|gaussian))?",
+        _bound,
+    ),
     (r"logits_(?P<mode>kK|k1|snapshot|mean|no_z|fix_seed\d+)", _logits),
     (r"logits_at_(?P<attack>.+)", _logits_at),
     (r"ce", _cross_entropy),

@@ -10,8 +10,9 @@ and classification estimates log p(x, y_c) for every class by importance samplin
 
 whose softmax over classes is p(y|x). These logits are in nats: margins of tens of nats are normal.
 
-Shapes: x (N, H, W, ch) float32 in [0, 1] or features (N, F); N images, C classes, K samples, Z latent dimensions. Samples and
-classes go through the networks in one batch laid out (K, C, N). Noise is an argument everywhere, never hidden state.
+Shapes: x (N, H, W, ch) float32 in [0, 1] or features (N, F); N images, C classes, K samples, Z latent dimensions.
+Samples and classes go through the networks in one batch laid out (K, C, N). Noise is an argument everywhere, never hidden
+state.
 """
 
 import math

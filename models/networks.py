@@ -116,8 +116,8 @@ class Upsample(keras.layers.Conv2DTranspose):
     def _phase_kernel(self):
         """(3, 3, in, 4 * out): for output phase (a, b), the taps that reach it from the 3x3 neighbourhood.
 
-        Output o = 2j + phase takes input i through tap o + pad - 2i, with pad = 1 where SAME pads an even size and 2 where it
-        pads an odd one; taps outside 0..4 are zero.
+        Output o = 2j + phase takes input i through tap o + pad - 2i, with pad = 1 where SAME pads an even size and 2
+        where it pads an odd one; taps outside 0..4 are zero.
         """
         flipped = tf.transpose(self.kernel, (0, 1, 3, 2))  # (h, w, in, out)
         for axis, side in enumerate(self.size):

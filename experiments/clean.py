@@ -1,0 +1,77 @@
+"""Clean accuracy and bound of a victim: what every attack is held against."""
+
+import time
+
+import numpy as np
+import tensorflow as tf
+
+from data.checks import Images
+from experiments.batches import run
+from experiments.context import Context
+from experiments.intervals import rate
+from experiments.victims import Victim, check_logits
+
+EVALUATION, ATTACK, FRESH = 0, 1, 2
+"""Roles of noise: what a result is measured with, what an attack's gradient sees, and the first of the fresh draws."""
+_ROLES = 1000
+EXAMPLES = 6
+
+
+def noise_seed(seed: int, role: int) -> tf.Tensor:
+    """A seed of its own for each role of a run."""
+    return tf.constant(seed * _ROLES + role, tf.int32)
+
+
+def compiled_logits(victim: Victim, shape, batch_size: int):
+    """victim.logits as one graph for batches of this shape."""
+    signature = [
+        tf.TensorSpec((batch_size, *shape), tf.float32),
+        tf.TensorSpec((batch_size,), tf.int32),
+        tf.TensorSpec((), tf.int32),
+    ]
+    return tf.function(victim.logits, input_signature=signature)
+
+
+def measure_clean(context: Context, victim: Victim, logits, advance=lambda n: None) -> dict:
+    """The stored or newly computed clean result of a victim; `logits` is its compiled function."""
+    settings = {"attack": "clean", "victim": victim.name} | context.settings() | victim.settings
+    if not context.options.fresh and (found := context.store.read(settings)):
+        return found
+    images = context.images
+    content = evaluate(victim, logits, images, context.options.seed, context.batch_size, advance)
+    return context.store.write(settings, content, examples(images.x, images.index))
+
+
+def evaluate(victim: Victim, logits, images: Images, seed: int, batch_size: int, advance=lambda n: None) -> dict:
+    """Accuracy, predictions in the order of the images, and bound.
+
+    `bound` is the mean and standard deviation in nats of the importance-weighted bound on log p(x, y) with the victim's K
+    samples; None for a victim without one.
+
+    Raises:
+      UsageError: logits that are NaN or infinite.
+    """
+    start = time.monotonic()
+    role, index = noise_seed(seed, EVALUATION), images.index.astype(np.int32)
+    outputs = run(lambda x, i: logits(x, i, role), (images.x, index), batch_size, advance)
+    check_logits(outputs, len(images), outputs.shape[1], victim.name)
+    predictions = outputs.argmax(axis=1)
+    bound = None
+    if victim.bound is not None:
+        compiled = tf.function(victim.bound)
+        arrays = (images.x, images.y.astype(np.int32), index)
+        nats = run(lambda x, y, i: compiled(x, y, i, role), arrays, batch_size).astype(np.float64)
+        bound = {"mean": float(nats.mean()), "std": float(nats.std()), "n": len(nats)}
+    return {
+        "n": len(images),
+        "accuracy": rate(np.sum(predictions == images.y), len(images)),
+        "bound": bound,
+        "predictions": predictions.tolist(),
+        "seconds": time.monotonic() - start,
+    }
+
+
+def examples(x, index) -> dict[str, np.ndarray]:
+    """A few images at even distances, in bytes, and their positions in the data set: what the example strips show."""
+    shown = np.arange(min(EXAMPLES, len(x))) * len(x) // min(EXAMPLES, len(x))
+    return {"examples": np.rint(x[shown] * 255).astype(np.uint8), "examples_row": shown, "examples_index": index[shown]}

@@ -1,0 +1,163 @@
+"""The command line: `./run_experiments.sh COMMAND [options]`.
+
+Choices and defaults come from the registries. TensorFlow is imported only by the command that runs, so help is immediate.
+"""
+
+import argparse
+import importlib
+import os
+import signal
+import sys
+from pathlib import Path
+
+from attacks.registry import ATTACKS
+from data.registry import DATASETS
+from experiments.protocol import PROTOCOLS
+from models.factorisation import FACTORISATIONS, SEVEN_NAMES
+
+ROOT = Path(__file__).resolve().parent.parent
+
+EXAMPLES = """examples:
+  ./run_experiments.sh fgsm                                    all seven classifiers, eps .1 to .5, the paper's column beside
+  ./run_experiments.sh fgsm --classifiers GBZ DFX --eps 0.1 0.3 --num-images all
+  ./run_experiments.sh fgsm --protocol paper --data-dir ~/data --num-images 1000 --save
+  ./run_experiments.sh fgsm --victim-model my_cnn.keras        any Keras model that gives logits
+  ./run_experiments.sh evaluate --dataset mnist                clean accuracy and bound
+  ./run_experiments.sh train --classifiers GBZ --epochs 100    goes on by itself after an interruption
+  ./run_experiments.sh report                                  tables and figures from the results that exist
+  ./run_experiments.sh parity tests/golden/*.npz               every number against the 2019 code's
+  ./run_experiments.sh test                                    installs the test tools, runs the suite
+"""
+
+COMMANDS = {
+    "train": "train classifiers; resumes where an earlier run stopped",
+    "evaluate": "clean accuracy and bound of trained classifiers",
+    **{a.name: f"{a.title}: accuracy under attack beside the paper's" for a in ATTACKS.values()},
+    "report": "tables and figures from the results that exist",
+    "parity": "compare with golden files of the 2019 code: parity FILE.npz ...",
+    "test": "run the test suite (arguments go to pytest)",
+}
+
+
+def count(text: str) -> int | None:
+    """A positive number, or "all" as None."""
+    if text == "all":
+        return None
+    return positive(text)
+
+
+def positive(text: str) -> int:
+    value = int(text) if text.isdigit() else 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
+    return value
+
+
+def budget(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a finite number >= 0")
+    return value
+
+
+def parser() -> argparse.ArgumentParser:
+    main_parser = argparse.ArgumentParser(
+        prog="./run_experiments.sh",
+        description="Deep Bayes classifiers under attack: a TensorFlow 2 port of Li, Bradshaw, Sharma (ICML 2019).",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = main_parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, text in COMMANDS.items():
+        passed_on = name in ("parity", "test")
+        command = commands.add_parser(
+            name, help=text, description=text[0].upper() + text[1:] + ".", add_help=not passed_on
+        )
+        if passed_on:
+            continue
+        _common(command)
+        if name == "train":
+            _training(command)
+        else:
+            command.add_argument(
+                "--num-images", type=count, default=500, metavar="N", help="test images, or all (default 500)"
+            )
+        if name in ATTACKS:
+            _attack(command)
+        if name in (*ATTACKS, "evaluate"):
+            command.add_argument("--fresh", action="store_true", help="recompute results that exist")
+            command.add_argument("--weights", type=Path, metavar="DIR", help="folder of weights that you trained")
+    return main_parser
+
+
+def _common(command):
+    data_dir = os.environ.get("DEEPBAYES_DATA")
+    add = command.add_argument
+    add("--dataset", choices=DATASETS, help="default: mnist where it is at hand, else the embedded mnist5k")
+    add("--classifiers", nargs="+", choices=FACTORISATIONS, default=list(SEVEN_NAMES), metavar="NAME",
+        help=f"of {', '.join(FACTORISATIONS)} (default: the paper's seven)")  # fmt: skip
+    add("--samples", type=positive, default=10, metavar="K", help="samples of z in a logit (default 10)")
+    add("--batch-size", type=positive, metavar="N", help="images at once; attacks 20, training 50 by default")
+    add("--dim-z", type=positive, metavar="Z", help="latent size other than the data set's own")
+    add("--seed", type=int, default=0, metavar="S", help="seed of everything random (default 0)")
+    add("--data-dir", type=Path, default=Path(data_dir) if data_dir else None, metavar="DIR",
+        help="folder of data sets (default: $DEEPBAYES_DATA)")  # fmt: skip
+    add("--output", type=Path, default=ROOT / "results", metavar="DIR", help="results store (default: results/)")
+    add("--protocol", choices=PROTOCOLS, default="corrected", help="which quirks of 2019 to keep (default corrected)")
+
+
+def _training(command):
+    add = command.add_argument
+    add("--epochs", type=positive, default=100, metavar="N", help="default 100, the paper's for MNIST")
+    add("--learning-rate", type=float, default=1e-4, metavar="LR", help="Adam's (default 1e-4)")
+    add("--validate-every", type=positive, default=1, metavar="N", help="epochs between accuracies (default 1)")
+    add("--checkpoint-steps", type=positive, metavar="N", help="steps between checkpoints (default: one an epoch)")
+    add("--train-images", type=count, default=None, metavar="N", help="train on part of the data (default all)")
+    add("--test-images", type=count, default=None, metavar="N", help="test images for the card (default all)")
+    add("--threads", type=positive, metavar="N", help="cores to use: two runs of one thread each outpace one of two")
+
+
+def _attack(command):
+    add = command.add_argument
+    add("--eps", type=budget, nargs="+", metavar="E", help="budgets, pixel scale (default: the paper's grid)")
+    add("--targeted", action="store_true", help="towards a random wrong label instead of away from the true one")
+    add("--victim-model", type=Path, metavar="FILE", help="attack this Keras model of logits instead of --classifiers")
+    add("--save", action="store_true", help="keep adversarial images, labels and logits as .npz")
+
+
+def _errors_of_the_user() -> tuple[type[Exception], ...]:
+    from data.checks import DataError
+    from experiments.errors import UsageError
+    from models.files import FileError
+
+    return DataError, FileError, UsageError, OSError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    arguments = sys.argv[1:] if arguments is None else arguments
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if not arguments:
+        parser().print_help()
+        return 0
+    options, passed_on = parser().parse_known_args(arguments)
+    if options.command == "parity":
+        return importlib.import_module("legacy_port.parity").main(passed_on)
+    if options.command == "test":
+        os.chdir(ROOT)
+        os.execv(sys.executable, [sys.executable, "-m", "pytest", *passed_on])
+    if passed_on:
+        parser().error(f"unrecognized arguments: {' '.join(passed_on)}")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    module = "attack" if options.command in ATTACKS else options.command
+    run = importlib.import_module(f"experiments.{module}").run
+    try:
+        return run(options)
+    except KeyboardInterrupt:
+        print("interrupted; what was finished is kept, and the same command goes on from there", file=sys.stderr)
+        return 130
+    except _errors_of_the_user() as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2

@@ -1,0 +1,2 @@
+class UsageError(ValueError):
+    """What was asked for cannot be done; the message says what to do instead."""

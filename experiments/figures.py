@@ -1,0 +1,124 @@
+"""Figures from stored results: accuracy by eps, example strips, training curves."""
+
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from experiments.reference import paper_accuracy
+from experiments.tables import Group
+from models.files import atomic
+
+_MARKERS = "osD^vPX*<>"
+_COLOURS = {"G": plt.get_cmap("Blues"), "D": plt.get_cmap("Oranges")}
+
+
+def _style(names: list[str]) -> dict[str, dict]:
+    """Blue for generative, orange for discriminative classifiers, grey for others; a marker each."""
+    styles = {}
+    for k, name in enumerate(names):
+        family = [n for n in names if n[0] == name[0]]
+        shade = 0.45 + 0.5 * family.index(name) / max(len(family) - 1, 1)
+        colour = _COLOURS[name[0]](shade) if name[0] in _COLOURS else str(0.3 + 0.1 * (k % 4))
+        styles[name] = {"color": colour, "marker": _MARKERS[k % len(_MARKERS)], "markersize": 5}
+    return styles
+
+
+def save(figure, file: Path) -> Path:
+    with atomic(file) as temporary:
+        figure.savefig(temporary, format="png", dpi=130, bbox_inches="tight")
+    plt.close(figure)
+    return file
+
+
+def accuracy_by_eps(group: Group, file: Path) -> Path:
+    """Ours with 95 % bands, and the paper's on the same axes beside it where it has figures."""
+    styles, grid = _style(list(group.victims)), group.grid
+    paper = {
+        name: [paper_accuracy(group.dataset, name, "clean")]
+        + [paper_accuracy(group.dataset, name, group.attack, f"eps={e:g}") for e in grid]
+        for name in group.victims
+    }
+    both = not group.targeted and any(v is not None for values in paper.values() for v in values[1:])
+    figure, axes = plt.subplots(1, 2 if both else 1, figsize=(10 if both else 5.5, 4), sharey=True, squeeze=False)
+    for name, (clean, by_eps) in group.victims.items():
+        points = [(0.0, clean["accuracy"])] + [(e, by_eps[e]["accuracy"]) for e in grid if e in by_eps]
+        x = [e for e, _ in points]
+        low, middle, high = ([100 * s[k] for _, s in points] for k in ("low", "rate", "high"))
+        axes[0, 0].plot(x, middle, label=name, **styles[name])
+        axes[0, 0].fill_between(x, low, high, color=styles[name]["color"], alpha=0.15, linewidth=0)
+        if both:
+            axes[0, 1].plot([0.0, *grid], [np.nan if v is None else v for v in paper[name]], label=name, **styles[name])
+    axes[0, 0].set(
+        title=f"this port, {group.dataset}, n = {group.n}", ylabel="accuracy under attack (%)", ylim=(-2, 102)
+    )
+    if both:
+        axes[0, 1].set(title="Li et al. 2019, MNIST, n = 10,000")
+    for axis in axes[0]:
+        axis.set_xlabel("eps (L-infinity, pixels in [0, 1])")
+        axis.grid(alpha=0.3)
+    axes[0, -1].legend(fontsize=8)
+    figure.suptitle(f"{group.attack.upper()}, protocol {group.protocol}")
+    return save(figure, file)
+
+
+def example_strip(group: Group, arrays, file: Path, shown: int = 2) -> Path | None:
+    """A row a classifier: some digits clean and at each eps, each with the label it is given (red where wrong).
+
+    Args:
+      arrays: result -> its stored arrays, or None where they are missing.
+    """
+    columns = ["clean", *group.grid]
+    names = list(group.victims)
+    figure, axes = plt.subplots(
+        len(names), shown * len(columns), figsize=(0.8 * shown * len(columns), 0.98 * len(names)), squeeze=False
+    )
+    for row, name in enumerate(names):
+        clean, by_eps = group.victims[name]
+        for column, key in enumerate(columns):
+            result = clean if key == "clean" else by_eps.get(key)
+            stored = arrays(result) if result else None
+            for k in range(shown):
+                axis = axes[row, k * len(columns) + column]
+                axis.set_xticks([])
+                axis.set_yticks([])
+                if stored is None or k >= len(stored["examples"]):
+                    axis.axis("off")
+                    continue
+                which = _spread(len(stored["examples"]), shown)[k]
+                image, position = stored["examples"][which], stored["examples_row"][which]
+                axis.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255)
+                label, before = result["predictions"][position], clean["predictions"][position]
+                axis.set_xlabel(str(label), fontsize=8, labelpad=1, color="black" if label == before else "red")
+                if row == 0:
+                    axis.set_title("clean" if key == "clean" else f"{key:g}", fontsize=8)
+                if column == 0 and k == 0:
+                    axis.set_ylabel(name, fontsize=8)
+    figure.suptitle(
+        f"{group.attack.upper()} by eps; below each image its label (red: changed by the attack)", fontsize=9
+    )
+    return save(figure, file)
+
+
+def _spread(n: int, shown: int) -> list[int]:
+    return [k * n // shown for k in range(shown)]
+
+
+def training_curves(histories: dict[str, list[dict]], file: Path) -> Path:
+    """Bound and validation accuracy by epoch, one line a classifier."""
+    styles = _style(list(histories))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4))
+    for name, rows in histories.items():
+        left.plot([r["epoch"] for r in rows], [r["bound"] for r in rows], label=name, **styles[name], markevery=5)
+        known = [r for r in rows if r["accuracy"] is not None]
+        right.plot([r["epoch"] for r in known], [100 * r["accuracy"] for r in known], label=name, **styles[name])
+    left.set(xlabel="epoch", ylabel="lower bound (nats, mean over the epoch)", title="training bound")
+    right.set(xlabel="epoch", ylabel="accuracy (%)", title="validation accuracy")
+    for axis in (left, right):
+        axis.grid(alpha=0.3)
+    right.legend(fontsize=8)
+    return save(figure, file)

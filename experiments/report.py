@@ -1,0 +1,95 @@
+"""`report`, and the end of every attack: tables and figures from the results store, without computing anything."""
+
+import argparse
+from collections.abc import Iterable
+
+from experiments import figures
+from experiments.context import EMBEDDED_NOTE
+from experiments.errors import UsageError
+from experiments.progress import say, tables
+from experiments.results import ResultsStore
+from experiments.tables import Group, accuracy_table, clean_table, success_table
+from models.factorisation import SEVEN_NAMES
+from models.files import FileError, atomic
+
+ON_EMBEDDED = "mnist5k is 5,000 digits of MNIST's training set that no shipped classifier was trained on"
+
+
+def run(options: argparse.Namespace) -> int:
+    store = ResultsStore(options.output)
+    results = [r for r in store.all(options.dataset) if r["settings"]["protocol"]["name"] == options.protocol]
+    if not results:
+        raise UsageError(
+            f"no results of protocol {options.protocol} in {options.output}; make some: ./run_experiments.sh fgsm"
+        )
+    for group in groups(results):
+        show_group(store, group)
+    return 0
+
+
+def show(store: ResultsStore, results: list[dict], note: str = "") -> None:
+    """Prints and stores the tables and figures of these results."""
+    for group in groups(results):
+        show_group(store, group)
+    if note:
+        say(f"note: {EMBEDDED_NOTE}")
+
+
+def groups(results: Iterable[dict]) -> list[Group]:
+    """Results by attack and settings; each attack brings its victims' clean results along."""
+    clean, attacked = {}, {}
+    for result in results:
+        s = result["settings"]
+        key = (s["dataset"], s["protocol"]["name"], s.get("samples"), s["seed"], s["num_images"])
+        if s["attack"] == "clean":
+            clean.setdefault(key, {})[s["victim"]] = result
+        else:
+            victims = attacked.setdefault((s["attack"], s["targeted"], *key), {})
+            victims.setdefault(s["victim"], {})[s["eps"]] = result
+    found = []
+    for (attack, targeted, *key), victims in attacked.items():
+        with_clean = {
+            name: (clean[tuple(key)][name], by_eps)
+            for name, by_eps in victims.items()
+            if name in clean.get(tuple(key), {})
+        }
+        if with_clean:
+            found.append(_group(attack, targeted, key, with_clean))
+    shown = {(g.dataset, g.protocol, g.samples, g.seed, g.n) for g in found}
+    found += [
+        _group("clean", False, key, {name: (result, {}) for name, result in victims.items()})
+        for key, victims in clean.items()
+        if key not in shown
+    ]
+    return found
+
+
+def _group(attack, targeted, key, victims) -> Group:
+    dataset, protocol, samples, seed, n = key
+    order = {name: k for k, name in enumerate(SEVEN_NAMES)}
+    ordered = dict(sorted(victims.items(), key=lambda item: (order.get(item[0], len(order)), item[0])))
+    note = ON_EMBEDDED if dataset == "mnist5k" else ""
+    return Group(attack, targeted, dataset, protocol, samples, seed, n, ordered, note)
+
+
+def show_group(store: ResultsStore, group: Group) -> None:
+    folder = store.root / group.dataset
+    shown = [clean_table(group)] if group.attack == "clean" else [accuracy_table(group), success_table(group)]
+    for table in shown:
+        tables.print(table.rich())
+    with atomic(folder / f"{group.stem}.md") as temporary:
+        temporary.write_text("\n".join(table.markdown() for table in shown))
+    if group.attack == "clean":
+        return
+
+    def arrays(result):
+        try:
+            return store.arrays(result)
+        except FileError:
+            return None  # an example strip with a gap is better than none
+
+    files = [
+        figures.accuracy_by_eps(group, folder / f"{group.stem}.png"),
+        figures.example_strip(group, arrays, folder / f"{group.stem}_examples.png"),
+    ]
+    say(f"table: {folder / group.stem}.md, figures: " + ", ".join(str(f) for f in files))

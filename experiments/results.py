@@ -1,0 +1,88 @@
+"""The results store: one JSON a result, found again by the hash of its settings.
+
+    results/<dataset>/<victim>/<attack>_<parameter>-<hash>.json   settings, versions, counts, rates, norms, wall time
+    results/<dataset>/<victim>/<the same>.npz                     a few images for the figures; with --save all
+                                                                  adversarial images, labels and logits
+
+Files are written atomically, a result that exists is not computed again, and a damaged one is reported and replaced.
+"""
+
+import hashlib
+import importlib.metadata
+import json
+import platform
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from models.files import FileError, read_arrays, read_json, write_arrays, write_json
+
+PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "cleverhans", "numpy")
+
+
+def versions() -> dict[str, str]:
+    found = {p: importlib.metadata.version(p) for p in PACKAGES}
+    return found | {"python": platform.python_version()}
+
+
+def settings_hash(settings: dict) -> str:
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:10]
+
+
+@dataclass(frozen=True)
+class ResultsStore:
+    """A folder of results."""
+
+    root: Path
+
+    def file(self, settings: dict) -> Path:
+        """Where the result of these settings is or will be; `settings` names dataset, victim, attack and parameter."""
+        label = settings["attack"] + ("_targeted" if settings.get("targeted") else "")
+        if "eps" in settings:
+            two_digits = f"{settings['eps']:.2f}"
+            label += f"_eps{two_digits if float(two_digits) == settings['eps'] else settings['eps']}"
+        return self.root / settings["dataset"] / settings["victim"] / f"{label}-{settings_hash(settings)}.json"
+
+    def read(self, settings: dict) -> dict | None:
+        """The finished result of these settings, or None; a damaged file is reported and counts as none."""
+        file = self.file(settings)
+        if not file.exists():
+            return None
+        try:
+            result = read_json(file)
+            if result.get("settings") != json.loads(json.dumps(settings)):
+                raise FileError(f"{file} holds other settings than its name says")
+        except FileError as error:
+            print(f"warning: {error}; computing it again", file=sys.stderr)
+            return None
+        return result
+
+    def write(self, settings: dict, content: dict, arrays: dict[str, np.ndarray] | None = None) -> dict:
+        """Stores and returns a result; the arrays first, so that a JSON never promises arrays that are not there."""
+        file = self.file(settings)
+        if arrays is not None:
+            write_arrays(file.with_suffix(".npz"), arrays)
+        result = {"settings": settings, "versions": versions()} | content
+        write_json(file, result)
+        return result
+
+    def arrays(self, result: dict) -> dict[str, np.ndarray]:
+        """The arrays stored with a result. Raises FileError: missing or damaged."""
+        return read_arrays(self.file(result["settings"]).with_suffix(".npz"))
+
+    def all(self, dataset: str | None = None) -> list[dict]:
+        """Every readable result, oldest first; damaged ones are reported and left out."""
+        found = []
+        files = self.root.glob(f"{dataset or '*'}/*/*-*.json")
+        for file in sorted(files, key=lambda f: f.stat().st_mtime):
+            try:
+                result = read_json(file)
+                if "settings" not in result:
+                    raise FileError(f"{file} is not a result")
+            except FileError as error:
+                print(f"warning: {error}; left out", file=sys.stderr)
+                continue
+            found.append(result)
+        return found

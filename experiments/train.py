@@ -1,0 +1,174 @@
+"""`train`: fits classifiers, keeps their state through any interruption, and writes weights with a card.
+
+<output>/training/<data set>/GBZ/checkpoint.npz   state of the run; the same command goes on from it
+<output>/training/<data set>/GBZ/history.csv      bound and its terms, accuracy and seconds by epoch; history.png
+<output>/training/<data set>/GBZ.npz, GBZ.json    weights and card, for --weights <output>/training/<data set>
+"""
+
+import argparse
+import csv
+import datetime
+import os
+import platform
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from data.checks import DataError, Images
+from data.registry import DATASETS
+from experiments import figures
+from experiments.batches import run as run_batches
+from experiments.clean import compiled_logits, evaluate
+from experiments.context import chosen_dataset, device
+from experiments.intervals import percent
+from experiments.progress import bar, say
+from experiments.protocol import PROTOCOLS
+from experiments.results import versions
+from experiments.victims import deep_bayes_victim
+from models.files import atomic
+from models.training import Trainer, TrainingDiverged, TrainingSettings
+from models.zoo import file_stem, new_classifier, save_classifier
+
+VALIDATION_IMAGES = 500
+_INTERRUPTED = 130
+
+
+def run(options: argparse.Namespace) -> int:
+    if options.threads:
+        tf.config.threading.set_intra_op_parallelism_threads(options.threads)
+        tf.config.threading.set_inter_op_parallelism_threads(options.threads)
+    tf.config.experimental.enable_op_determinism()
+    name, note = chosen_dataset(options)
+    if note:
+        say(note)
+    images = DATASETS[name].load("train", options.data_dir).spread(options.train_images)
+    validation = DATASETS[name].load("test", options.data_dir).spread(VALIDATION_IMAGES)
+    folder = options.output / "training" / name
+    say(f"{len(images)} training images of {name}, on {device()}, into {folder}")
+    histories = {}
+    for classifier_name in options.classifiers:
+        stem = file_stem(name, classifier_name, options.dim_z)
+        trainer = _trainer(options, name, classifier_name, images, validation, folder / stem)
+        try:
+            finished = _fit(trainer, stem, folder / stem)
+        except TrainingDiverged as error:
+            say(f"error: {error}")
+            return 3
+        histories[stem] = trainer.progress.history
+        if not finished:
+            say(f"{stem}: saved at step {trainer.progress.step} of {trainer.total_steps}; the same command goes on")
+            return _INTERRUPTED
+        _publish(options, name, classifier_name, images, trainer, folder / f"{stem}.npz")
+    if len(histories) > 1:
+        say(f"curves: {figures.training_curves(histories, folder / 'curves.png')}")
+    return 0
+
+
+def _trainer(options, dataset: str, name: str, images: Images, validation: Images, folder: Path) -> Trainer:
+    protocol = PROTOCOLS[options.protocol]
+    classifier = new_classifier(
+        dataset, name, options.seed, options.dim_z, samples=options.samples, **protocol.classifier_options()
+    )
+    settings = TrainingSettings(
+        epochs=options.epochs,
+        batch_size=options.batch_size or 50,
+        learning_rate=options.learning_rate,
+        seed=options.seed,
+        checkpoint_steps=options.checkpoint_steps,
+    )
+
+    @tf.function
+    def predict(x, index):
+        return tf.argmax(classifier.logits(x, classifier.draw(0, index)), axis=1)
+
+    def validate(epoch: int) -> float | None:
+        if epoch % options.validate_every and epoch != settings.epochs:
+            return None
+        predictions = run_batches(predict, (validation.x, validation.index.astype(np.int32)), 25)
+        return float(np.mean(predictions == validation.y))
+
+    return Trainer(classifier, images.x, images.y, settings, images.sha256, folder / "checkpoint.npz", validate)
+
+
+def _fit(trainer: Trainer, stem: str, folder: Path) -> bool:
+    """Runs the trainer under a progress bar; history.csv and history.png follow every epoch."""
+    if trainer.progress.step:
+        say(f"{stem}: going on from step {trainer.progress.step} of {trainer.total_steps}")
+    shown, start, first = len(trainer.progress.history), time.monotonic(), trainer.progress.step
+    with bar(trainer.total_steps, stem) as progress:
+
+        def on_chunk(trainer: Trainer) -> None:
+            nonlocal shown
+            p = trainer.progress
+            per_second = (p.step - first) * trainer.settings.batch_size / (time.monotonic() - start)
+            within = p.step % trainer.steps_per_epoch
+            bound = sum(p.partial.values()) / within if within else p.history[-1]["bound"]
+            progress.describe(f"{stem} epoch {trainer.epoch}: bound {bound:.2f}, {per_second:.0f} images/s")
+            progress.rewind(trainer.total_steps, p.step)
+            if len(p.history) > shown:
+                shown = len(p.history)
+                row = p.history[-1]
+                accuracy = "" if row["accuracy"] is None else f", accuracy {100 * row['accuracy']:.1f} %"
+                say(f"{stem} epoch {row['epoch']}: bound {row['bound']:.2f}{accuracy}, {per_second:.0f} images/s")
+                _write_history(p.history, folder)
+
+        finished = trainer.run(on_chunk)
+    if trainer.progress.history:
+        _write_history(trainer.progress.history, folder)
+        figures.training_curves({stem: trainer.progress.history}, folder / "history.png")
+    return finished
+
+
+def _write_history(history: list[dict], folder: Path) -> None:
+    with atomic(folder / "history.csv") as temporary, open(temporary, "w", newline="") as file:
+        writer = csv.DictWriter(file, list(history[0]))
+        writer.writeheader()
+        writer.writerows({k: round(v, 6) if isinstance(v, float) else v for k, v in row.items()} for row in history)
+
+
+def _publish(options, dataset: str, name: str, images: Images, trainer: Trainer, file: Path) -> None:
+    """Writes weights and card, then measures the float16 weights themselves on every test set they have not seen."""
+    information = DATASETS[dataset]
+    card = {
+        "data": {
+            "name": f"{dataset}/train",
+            "images": len(images),
+            "sha256": images.sha256,
+            "split": information.split,
+            "unseen": list(information.unseen),
+        },
+        "training": {k: v for k, v in asdict(trainer.settings).items() if k != "checkpoint_steps"}
+        | {"seconds": round(trainer.progress.seconds), "final_bound": trainer.progress.history[-1]["bound"]},
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {device()}",
+        "versions": versions(),
+        "date": datetime.date.today().isoformat(),
+    }
+    save_classifier(file, trainer.classifier, card)
+    card["tests"] = {}
+    for test in information.unseen:
+        try:
+            part = DATASETS[test].load("test", options.data_dir).spread(options.test_images)
+        except DataError as error:
+            say(f"{test}/test left out of the card: {error}")
+            continue
+        card["tests"][f"{test}/test"] = result = _measure(options, test, name, part, file)
+        share = result["accuracy"]
+        say(f"{file.stem} on {len(part)} images of {test}/test: {percent(share, 2)} % "
+            f"({100 * share['low']:.2f} - {100 * share['high']:.2f})")  # fmt: skip
+    save_classifier(file, trainer.classifier, card)
+    say(f"weights: {file}, card: {file.with_suffix('.json')}")
+
+
+def _measure(options, dataset: str, name: str, images: Images, file: Path) -> dict:
+    protocol = PROTOCOLS[options.protocol]
+    victim = deep_bayes_victim(
+        dataset, name, samples=options.samples, protocol=protocol, weights=file, dim_z=options.dim_z
+    )
+    logits = compiled_logits(victim, images.x.shape[1:], 20)
+    with bar(len(images), f"{file.stem} on {dataset}/test") as progress:
+        result = evaluate(victim, logits, images, options.seed, 20, progress.advance)
+    kept = {k: result[k] for k in ("n", "accuracy", "bound")}
+    return kept | {"samples": options.samples, "seed": options.seed}

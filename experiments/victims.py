@@ -1,0 +1,93 @@
+"""Victims: whatever is attacked, seen as images -> logits.
+
+A deep Bayes classifier draws fresh noise for every (seed, image); any other Keras model is deterministic and ignores both.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from data.registry import DATASETS
+from experiments.errors import UsageError
+from experiments.protocol import Protocol
+from models import zoo
+from models.files import file_sha256
+
+
+@dataclass(frozen=True)
+class Victim:
+    """A classifier under attack.
+
+    Attributes:
+      name: in tables and paths.
+      logits: (x, index, seed) -> (N, C) log-probabilities up to a constant per image, in nats; never probabilities.
+      settings: what identifies it in a result: weights' sha256, K, sizes.
+      stochastic: whether another seed gives other logits.
+      bound: (x, labels, index, seed) -> (N,) nats, where the classifier has one.
+    """
+
+    name: str
+    logits: Callable
+    settings: dict
+    stochastic: bool
+    bound: Callable | None = None
+
+
+def deep_bayes_victim(
+    dataset: str, name: str, *, samples: int, protocol: Protocol, weights: Path | None = None, dim_z: int | None = None
+) -> Victim:
+    """A trained deep Bayes classifier. Raises as `zoo.load_classifier`."""
+    file = zoo.weight_file(dataset, name, weights, dim_z)
+    classifier = zoo.load_classifier(dataset, name, weights, dim_z, samples=samples, **protocol.classifier_options())
+    sizes = classifier.architecture
+
+    def logits(x, index, seed):
+        return classifier.logits(x, classifier.draw(seed, index))
+
+    def bound(x, labels, index, seed):
+        noise = classifier.draw(seed, index)
+        own = tf.gather(tf.transpose(noise, (2, 1, 0, 3)), labels, axis=1, batch_dims=1)  # (N, K, Z): the true class's
+        return classifier.bound(x, labels, tf.transpose(own, (1, 0, 2)))
+
+    settings = {"weights_sha256": file_sha256(file), "samples": samples, "dim_z": sizes.dim_z}
+    settings["likelihood"] = classifier.likelihood
+    return Victim(zoo.file_stem(dataset, name, dim_z), logits, settings, stochastic=True, bound=bound)
+
+
+def keras_victim(file: Path, dataset: str) -> Victim:
+    """A user's Keras model of logits.
+
+    Raises:
+      UsageError: it cannot be read, does not take the data set's images, gives another number of classes, NaN, or
+        probabilities (a softmax at the end): with probabilities as logits gradients vanish and attacks look weak.
+    """
+    try:
+        model = keras.models.load_model(file, compile=False)
+    except Exception as error:  # Keras raises whatever the file's format raised
+        raise UsageError(f"{file} cannot be read as a Keras model: {error}") from None
+    information = DATASETS[dataset]
+    x = np.random.default_rng(0).uniform(size=(8, *information.shape)).astype(np.float32)
+    try:
+        logits = np.asarray(model(x, training=False))
+    except Exception as error:
+        raise UsageError(f"{file} does not take images of shape {information.shape}: {error}") from None
+    check_logits(logits, len(x), information.classes, str(file))
+
+    def victim(x, index, seed):
+        return model(x, training=False)
+
+    return Victim(file.stem, victim, {"weights_sha256": file_sha256(file)}, stochastic=False)
+
+
+def check_logits(logits, n: int, classes: int, source: str) -> None:
+    """Raises UsageError unless `logits` is a finite (n, classes) array that is not one of probabilities."""
+    if logits.shape != (n, classes):
+        raise UsageError(f"{source} gives an output of shape {logits.shape[1:]}, not {classes} logits an image")
+    if not np.isfinite(logits).all():
+        raise UsageError(f"{source} gives NaN or infinite logits")
+    if logits.min() >= 0 and np.allclose(logits.sum(axis=1), 1, atol=1e-4):
+        raise UsageError(f"{source} gives probabilities; attacks need logits: leave out the softmax at its end")

@@ -1,0 +1,126 @@
+"""Trained classifiers: the weights that ship, or those a user trained.
+
+A weight file NAME.npz holds float16 arrays under `DeepBayes.named_weights`; the card NAME.json beside it says what they are: data
+and images left out, settings, versions, wall time, accuracies with n and interval, sha256 of the weight file. A classifier is
+never handed out with missing, damaged or untrained weights, nor for a test set that its training data contains.
+"""
+
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from models.architecture import ARCHITECTURES, Architecture
+from models.deep_bayes import DeepBayes
+from models.factorisation import FACTORISATIONS
+from models.files import FileError, file_sha256, read_arrays, read_json, write_arrays, write_json
+
+SHIPPED = Path(__file__).parent / "weights"
+SHARED_WEIGHTS = {"mnist5k": "mnist"}
+"""Data sets that are attacked with the weights of another: the same images by another split."""
+
+
+class LeakError(FileError):
+    """The classifier was trained on the images it would be tested on."""
+
+
+def architecture(dataset: str, dim_z: int | None = None) -> Architecture:
+    """Sizes for a data set, with another latent size where given (the bottleneck study of the paper, A.2)."""
+    if dataset not in ARCHITECTURES:
+        raise ValueError(f"no networks for data set {dataset!r}; known: {', '.join(ARCHITECTURES)}")
+    sizes = ARCHITECTURES[dataset]
+    if dim_z is not None and dim_z < 1:
+        raise ValueError(f"dim_z must be at least 1, not {dim_z}")
+    return replace(sizes, dim_z=dim_z) if dim_z else sizes
+
+
+def new_classifier(dataset: str, name: str, seed: int, dim_z: int | None = None, **options) -> DeepBayes:
+    """An untrained classifier with 2019's initialisers, drawn under `seed`."""
+    keras.utils.set_random_seed(seed)
+    return DeepBayes(_factorisation(name), architecture(dataset, dim_z), **options)
+
+
+def _factorisation(name: str):
+    if name not in FACTORISATIONS:
+        raise ValueError(f"unknown classifier {name!r}; known: {', '.join(FACTORISATIONS)}")
+    return FACTORISATIONS[name]
+
+
+def file_stem(dataset: str, name: str, dim_z: int | None = None) -> str:
+    """The name "GBZ", or "GBZ_z32" where the latent size is not the data set's own."""
+    usual = architecture(dataset).dim_z
+    return name if dim_z in (None, usual) else f"{name}_z{dim_z}"
+
+
+def weight_file(dataset: str, name: str, path: Path | None = None, dim_z: int | None = None) -> Path:
+    """Where the weights of a classifier are: `path` itself where it is a file, else in that folder, else those that ship."""
+    if path is not None and path.suffix == ".npz":
+        return path
+    folder = path or SHIPPED / SHARED_WEIGHTS.get(dataset, dataset)
+    return folder / f"{file_stem(dataset, name, dim_z)}.npz"
+
+
+def save_classifier(file: Path, classifier: DeepBayes, card: dict) -> dict:
+    """Writes float16 weights to `file` and the card, with sizes and sha256 added, beside it; returns that card."""
+    write_arrays(file, {n: np.array(v).astype(np.float16) for n, v in classifier.named_weights().items()})
+    sizes = asdict(classifier.architecture)
+    full = {"name": classifier.factorisation.name, "architecture": sizes, "likelihood": classifier.likelihood}
+    full |= card | {"parameters": classifier.count_params(), "sha256": file_sha256(file)}
+    write_json(file.with_suffix(".json"), full)
+    return full
+
+
+def read_card(file: Path) -> dict:
+    """The card of a weight file. Raises FileError: missing, damaged, or not the card of these bytes."""
+    if not file.exists():
+        raise FileError(
+            f"no weights at {file}: train them (./run_experiments.sh train) and name their folder by --weights"
+        )
+    card = read_json(file.with_suffix(".json"))
+    if file_sha256(file) != card.get("sha256"):
+        raise FileError(f"{file} is damaged: its sha256 is not the one in {file.with_suffix('.json').name}")
+    return card
+
+
+def load_classifier(
+    dataset: str, name: str, path: Path | None = None, dim_z: int | None = None, **options
+) -> DeepBayes:
+    """A trained classifier.
+
+    Args:
+      dataset: the data set it will be used on; its test part must be unseen by the weights.
+      name: one of FACTORISATIONS.
+      path: weight file, or folder of weight files; None is the weights that ship.
+      dim_z: latent size, where it is not the data set's own.
+      **options: handed to DeepBayes (samples, seed, log_prior_y).
+
+    Raises:
+      ValueError: unknown data set or classifier.
+      FileError: weights or card are missing, damaged, or of another classifier.
+      LeakError: the weights were trained on this data set's test images.
+    """
+    expected = architecture(dataset, dim_z)
+    factorisation = _factorisation(name)
+    file = weight_file(dataset, name, path, dim_z)
+    card = read_card(file)
+    if card.get("name") != name:
+        raise FileError(f"{file} holds the weights of {card.get('name')}, not of {name}")
+    if dataset not in card["data"]["unseen"]:
+        raise LeakError(
+            f"{file} was trained on {card['data']['name']}, which contains the test images of {dataset}; its test sets "
+            f"are: {', '.join(card['data']['unseen'])}"
+        )
+    sizes = card["architecture"] | {k: tuple(card["architecture"][k]) for k in ("input_shape", "channels")}
+    if Architecture(**sizes) != expected:
+        raise FileError(f"{file} has sizes {card['architecture']}, not those of {dataset}: {asdict(expected)}")
+    classifier = DeepBayes(factorisation, expected, likelihood=card["likelihood"], **options)
+    arrays, variables = read_arrays(file), classifier.named_weights()
+    wrong = sorted(arrays.keys() ^ variables.keys())
+    if wrong:
+        raise FileError(f"{file}: missing or extra variables: {', '.join(wrong)}")
+    for variable_name, variable in variables.items():
+        if arrays[variable_name].shape != tuple(variable.shape):
+            raise FileError(f"{file}: {variable_name} has shape {arrays[variable_name].shape}, not {variable.shape}")
+        variable.assign(arrays[variable_name].astype(np.float32))
+    return classifier
