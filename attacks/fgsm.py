@@ -1,4 +1,4 @@
-"""Fast gradient sign method (Goodfellow et al., arXiv 1412.6572): x' = clip(x + eps * sign(gradient_x loss(x, y)), 0, 1).
+"""Fast gradient sign method (Goodfellow et al., arXiv 1412.6572): x' = clip(x + eps * sign(grad_x loss(x, y)), 0, 1).
 
 By CleverHans 4.0's function. The direction does not depend on eps, so one gradient serves a whole grid: `direction`
 makes one unclipped call at eps 1, `perturb` scales and clips.

@@ -1,4 +1,4 @@
-"""What every image set must satisfy before anything uses it; each failure is one clear error that names file and cure."""
+"""What every image set must satisfy before anything uses it; a failure is one clear error that names file and cure."""
 
 import hashlib
 from dataclasses import dataclass
@@ -70,7 +70,7 @@ def check_labels(labels, n: int, classes: int, source: str) -> None:
 
 
 def check_images(x, y, *, shape, classes: int, source: str) -> None:
-    """Raises DataError unless x is (N, *shape) finite float in [0, 1] and y fits: the check for images made by a user."""
+    """Raises DataError unless x is (N, *shape) finite float in [0, 1] and y fits: the check for a user's images."""
     if not np.issubdtype(x.dtype, np.floating):
         raise DataError(f"{source}: images are {x.dtype}, not floats in [0, 1]; divide bytes by 255")
     if x.shape[1:] != tuple(shape):

@@ -1,6 +1,7 @@
 """MNIST: from a folder of the user's, from Keras's cache, or by Keras's download; the pixels themselves are checked.
 
-Source: http://yann.lecun.com/exdb/mnist (LeCun, Cortes, Burges); the container, an .npz or four idx files, does not matter.
+Source: http://yann.lecun.com/exdb/mnist (LeCun, Cortes, Burges); the container, an .npz or four idx files, does not
+matter.
 """
 
 import gzip
@@ -57,7 +58,7 @@ def load(part: str, data_dir: Path | None) -> Images:
     counts = tuple(int(n) for n in np.bincount(labels, minlength=CLASSES))
     if pixel_sha256(pixels) != SHA256[part] or counts != CLASS_COUNTS[part]:
         raise DataError(
-            f"{source}: the {part} images or labels are not MNIST's (checked by sha256 of the pixels and class counts); "
+            f"{source}: the {part} images or labels are not MNIST's (by sha256 of the pixels and class counts); "
             "delete the file and fetch it again, or take another --data-dir"
         )
     return from_pixels(pixels, labels, f"mnist/{part}")

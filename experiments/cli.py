@@ -1,6 +1,7 @@
 """The command line: `./run_experiments.sh COMMAND [options]`.
 
-Choices and defaults come from the registries. TensorFlow is imported only by the command that runs, so help is immediate.
+Choices and defaults come from the registries. TensorFlow is imported only by the command that runs, so help is
+immediate.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from models.factorisation import FACTORISATIONS, SEVEN_NAMES
 ROOT = Path(__file__).resolve().parent.parent
 
 EXAMPLES = """examples:
-  ./run_experiments.sh fgsm                                    all seven classifiers, eps .1 to .5, the paper's column beside
+  ./run_experiments.sh fgsm                                    all seven classifiers, five eps, beside the paper's
   ./run_experiments.sh fgsm --classifiers GBZ DFX --eps 0.1 0.3 --num-images all
   ./run_experiments.sh fgsm --protocol paper --data-dir ~/data --num-images 1000 --save
   ./run_experiments.sh fgsm --victim-model my_cnn.keras        any Keras model that gives logits
@@ -128,6 +129,18 @@ def _attack(command):
     add("--save", action="store_true", help="keep adversarial images, labels and logits as .npz")
 
 
+def _import_tensorflow() -> None:
+    """Imports TensorFlow without the greetings that its C++ writes to standard error before it reads its log level."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        importlib.import_module("tensorflow")
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
 def _errors_of_the_user() -> tuple[type[Exception], ...]:
     from data.checks import DataError
     from experiments.errors import UsageError
@@ -151,6 +164,7 @@ def main(arguments: list[str] | None = None) -> int:
     if passed_on:
         parser().error(f"unrecognized arguments: {' '.join(passed_on)}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _import_tensorflow()
     module = "attack" if options.command in ATTACKS else options.command
     run = importlib.import_module(f"experiments.{module}").run
     try:

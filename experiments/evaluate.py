@@ -22,5 +22,5 @@ def run(options: argparse.Namespace) -> int:
             logits = compiled_logits(victim, context.images.x.shape[1:], context.batch_size)
             results.append(measure_clean(context, victim, logits, progress.advance))
             progress.rewind(total, len(context.images) * (k + 1))
-    report.show(context.store, results, context.note)
+    report.show(context.store, results)
     return 0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 FILE = Path(__file__).resolve().parent.parent / "reference" / "paper_2019.csv"
 SAME_CLASSIFIERS = {"mnist5k": "mnist"}
-"""Data sets whose results are shown beside the paper's for another one; captions say on which images the paper's stand."""
+"""Data sets shown beside the paper's results on another one; captions say on which images those stand."""
 PAPER_IMAGES = {"mnist": "the 10,000 official MNIST test images"}
 
 

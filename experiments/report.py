@@ -3,16 +3,14 @@
 import argparse
 from collections.abc import Iterable
 
+from data.registry import DATASETS
 from experiments import figures
-from experiments.context import EMBEDDED_NOTE
 from experiments.errors import UsageError
 from experiments.progress import say, tables
 from experiments.results import ResultsStore
 from experiments.tables import Group, accuracy_table, clean_table, success_table
 from models.factorisation import SEVEN_NAMES
 from models.files import FileError, atomic
-
-ON_EMBEDDED = "mnist5k is 5,000 digits of MNIST's training set that no shipped classifier was trained on"
 
 
 def run(options: argparse.Namespace) -> int:
@@ -27,12 +25,10 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def show(store: ResultsStore, results: list[dict], note: str = "") -> None:
+def show(store: ResultsStore, results: list[dict]) -> None:
     """Prints and stores the tables and figures of these results."""
     for group in groups(results):
         show_group(store, group)
-    if note:
-        say(f"note: {EMBEDDED_NOTE}")
 
 
 def groups(results: Iterable[dict]) -> list[Group]:
@@ -68,8 +64,7 @@ def _group(attack, targeted, key, victims) -> Group:
     dataset, protocol, samples, seed, n = key
     order = {name: k for k, name in enumerate(SEVEN_NAMES)}
     ordered = dict(sorted(victims.items(), key=lambda item: (order.get(item[0], len(order)), item[0])))
-    note = ON_EMBEDDED if dataset == "mnist5k" else ""
-    return Group(attack, targeted, dataset, protocol, samples, seed, n, ordered, note)
+    return Group(attack, targeted, dataset, protocol, samples, seed, n, ordered, DATASETS[dataset].caveat)
 
 
 def show_group(store: ResultsStore, group: Group) -> None:

@@ -63,9 +63,9 @@ class Group:
 
     @property
     def where(self) -> str:
-        note = f" {self.note[0].upper()}{self.note[1:]}." if self.note else ""
+        note = f" ({self.note})" if self.note else ""
         k = f", K = {self.samples}" if self.samples else ""
-        return f"n = {self.n} test images of {self.dataset}, protocol {self.protocol}{k}, seed {self.seed}.{note}"
+        return f"n = {self.n} test images of {self.dataset}{note}, protocol {self.protocol}{k}, seed {self.seed}."
 
 
 def accuracy_table(group: Group) -> Table:

@@ -22,11 +22,11 @@ from data.registry import DATASETS
 from experiments import figures
 from experiments.batches import run as run_batches
 from experiments.clean import compiled_logits, evaluate
-from experiments.context import chosen_dataset, device
+from experiments.context import chosen_dataset
 from experiments.intervals import percent
 from experiments.progress import bar, say
 from experiments.protocol import PROTOCOLS
-from experiments.results import versions
+from experiments.results import device, versions
 from experiments.victims import deep_bayes_victim
 from models.files import atomic
 from models.training import Trainer, TrainingDiverged, TrainingSettings

@@ -1,6 +1,7 @@
 """Victims: whatever is attacked, seen as images -> logits.
 
-A deep Bayes classifier draws fresh noise for every (seed, image); any other Keras model is deterministic and ignores both.
+A deep Bayes classifier draws fresh noise for every (seed, image); any other Keras model is deterministic and ignores
+both.
 """
 
 from collections.abc import Callable

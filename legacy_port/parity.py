@@ -3,8 +3,8 @@
     python -m legacy_port.parity FILE.npz ...
 
 prints one row a quantity (name, error, tolerance, ok) and exits 1 when any is out of tolerance, 2 when a file cannot be
-read. Quantities that are still to be ported print "not yet" and count neither way. Relative errors are per element, over
-max(|golden|, 1) nat; those of gradients are in the l2 norm of the whole array.
+read. Quantities that are still to be ported print "not yet" and count neither way. Relative errors are per element,
+over max(|golden|, 1) nat; those of gradients are in the l2 norm of the whole array.
 """
 
 import argparse
@@ -59,7 +59,7 @@ def _same_shape(name, ours, golden):
         raise ValueError(f"{name}: shape {ours.shape}, golden {golden.shape}")
 
 
-# ---- one function a family of keys: (file, key, match of the key) -> Row ------------------------------------------------
+# ---- one function a family of keys: (file, key, match of the key) -> Row ---------------------------------------------
 
 
 def _bound(g: Golden, key: str, match: re.Match) -> Row:

@@ -1,8 +1,9 @@
 """Sizes of the networks, one entry a data set (paper, appendix D; where text and released code differ, the code).
 
-The structure is the same everywhere: a tower of 5x5 stride-2 convolutions and one dense layer turns x into features, MLP
-heads turn features, z and one-hot y into parameters of distributions, and an image decoder mirrors the tower. On feature
-vectors (the paper's fusion models, section 4.3) there is no tower, and every head that touches x has two hidden layers.
+The structure is the same everywhere: a tower of 5x5 stride-2 convolutions and one dense layer turns x into features,
+MLP heads turn features, z and one-hot y into parameters of distributions, and an image decoder mirrors the tower. On
+feature vectors (the paper's fusion models, section 4.3) there is no tower, and every head that touches x has two hidden
+layers.
 """
 
 from dataclasses import dataclass

@@ -11,8 +11,8 @@ and classification estimates log p(x, y_c) for every class by importance samplin
 whose softmax over classes is p(y|x). These logits are in nats: margins of tens of nats are normal.
 
 Shapes: x (N, H, W, ch) float32 in [0, 1] or features (N, F); N images, C classes, K samples, Z latent dimensions.
-Samples and classes go through the networks in one batch laid out (K, C, N). Noise is an argument everywhere, never hidden
-state.
+Samples and classes go through the networks in one batch laid out (K, C, N). Noise is an argument everywhere, never
+hidden state.
 """
 
 import math
@@ -39,7 +39,7 @@ class DeepBayes(keras.Model):
       likelihood: one of LIKELIHOODS; the paper's experiments use "l2".
       samples: K of `call`, 10 in the paper.
       seed: noise seed of `call`.
-      log_prior_y: log p(y) where y is a root; None is log 1/C. (2019 used log 0.1 also with two classes, a constant shift.)
+      log_prior_y: log p(y) where y is a root; None is log 1/C. (2019: log 0.1 whatever C.)
 
     Raises:
       ValueError: unknown likelihood, or samples < 1.
@@ -218,7 +218,7 @@ class DeepBayes(keras.Model):
         return self.decode(y, self.posterior(x, y).distribution.loc)
 
     def generate(self, labels, noise):
-        """Mean images of p(x|.) with z from its prior p(z) or p(z|y): (N, H, W, ch) for noise (N, Z). Not for DFX, DBX."""
+        """Mean images of p(x|.), z drawn from p(z) or p(z|y) by noise (N, Z): (N, H, W, ch). Not for DFX, DBX."""
         y = self.one_hot(labels)
         z = noise
         if self.factorisation.z:

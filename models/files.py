@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import tempfile
 import zipfile
 from pathlib import Path
@@ -40,7 +41,12 @@ def _umask() -> int:
 
 def write_json(path: Path, content: dict) -> None:
     with atomic(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1) + "\n")
+        text = json.dumps(content, indent=1)
+        temporary.write_text(re.sub(r"\[\s+([-\d,\s]+?)\s+\]", _one_line, text) + "\n")
+
+
+def _one_line(numbers: re.Match) -> str:
+    return "[" + re.sub(r"\s+", "", numbers[1]) + "]"
 
 
 def read_json(path: Path) -> dict:

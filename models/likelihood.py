@@ -1,7 +1,7 @@
 """log p(x|.) given the decoder's output, on TFP distributions: l2 (the paper's), l1, bernoulli, gaussian.
 
-The 2019 code used energies without normalising constants; they are the log-densities of these distributions up to a constant
-per data set, which is taken off again so that bounds compare with 2019's (nats, up to that constant):
+The 2019 code used energies without normalising constants; they are the log-densities of these distributions up to a
+constant per data set, which is taken off again so that bounds compare with 2019's (nats, up to that constant):
 
     l2         -sum (x - mu)^2                  Normal(mu, sqrt(1/2)) less -(D/2) log pi
     l1         -sum |x - mu|                    Laplace(mu, 1) less -D log 2

@@ -1,8 +1,8 @@
 """The parts that all classifiers share: convolutional features, MLP heads, image decoder (paper, appendix D).
 
-Leading axes of any number are welcome in heads and decoder: the classifier lays out (K, C, N) samples, classes and images.
-Initialisers are 2019's: glorot_normal in towers, glorot_uniform in heads, uniform(+-1/(25 * out channels)) in the
-transposed convolutions.
+Leading axes of any number are welcome in heads and decoder: the classifier lays out (K, C, N) samples, classes and
+images. Initialisers are 2019's: glorot_normal in towers, glorot_uniform in heads, uniform(+-1/(25 * out channels)) in
+the transposed convolutions.
 """
 
 from collections.abc import Sequence
@@ -19,8 +19,9 @@ _KERNEL = 5
 class SplitDense(keras.layers.Dense):
     """Dense layer on the concatenation [a, b, ...] of inputs that broadcast against each other, never forming it.
 
-    The features of N images meet K * C * N latent samples in a head: multiplying each part by its own rows of the kernel and
-    adding the broadcast results is the same sum, and the features' product is computed N times instead of K * C * N.
+    The features of N images meet K * C * N latent samples in a head: multiplying each part by its own rows of the
+    kernel and adding the broadcast results is the same sum, and the features' product is computed N times instead of K
+    * C * N.
     """
 
     def __init__(self, sizes: Sequence[int], units: int, **kwargs):

@@ -1,7 +1,7 @@
 """Training: Adam on the one-sample lower bound (paper, eq. 1), with checkpoints that survive anything.
 
-Everything random is a pure function of the seed and the step: initial weights, the order of images in each epoch, the noise
-of each step. A run that was interrupted and resumed therefore takes the same steps as one that was not.
+Everything random is a pure function of the seed and the step: initial weights, the order of images in each epoch, the
+noise of each step. A run that was interrupted and resumed therefore takes the same steps as one that was not.
 """
 
 import hashlib
@@ -90,7 +90,7 @@ class Trainer:
 
     Args:
       classifier: its weights are overwritten: initial weights are drawn by the caller under `settings.seed`.
-      x, y: (N, ...) float32 and (N,) integers, N >= batch_size. The last partial batch of an epoch is dropped, as in 2019.
+      x, y: (N, ...) float32 and (N,) integers, N >= batch_size. An epoch's last partial batch is dropped, as in 2019.
       data_sha256: identity of the data; a checkpoint made on other data is refused.
       checkpoint: file of the run's state.
       validate: called after each epoch with the epoch's number; gives an accuracy, or None to leave it out.
@@ -180,7 +180,7 @@ class Trainer:
 
     @tf.function(input_signature=[tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((), tf.int32)])
     def _steps(self, rows, first_step):
-        """One Adam step for each row of image positions; mean of each term of the bound before it, (steps,) by letter."""
+        """One Adam step for each row of image positions; the mean of each term before it, (steps,), by letter."""
         s, dim_z = self.settings, self.classifier.architecture.dim_z
         letters = ("x", "y", "z", "q") if self.classifier.factorisation.models_x else ("y", "z", "q")
         means = {t: tf.TensorArray(tf.float32, size=tf.shape(rows)[0]) for t in letters}
@@ -202,7 +202,8 @@ class Trainer:
         culprits = ", ".join(names[t] for t, b in bad.items() if b.size and b[0] == first)
         raise TrainingDiverged(
             f"{self.classifier.name}: {culprits} is NaN or infinite at step {self.progress.step + first + 1} "
-            f"(epoch {self.epoch + 1}); the last checkpoint is kept. Try a smaller --learning-rate, or look at the images"
+            f"(epoch {self.epoch + 1}); the last checkpoint is kept. Try a smaller --learning-rate, or look at "
+            "the images"
         )
 
     def _end_epoch(self) -> None:

@@ -1,8 +1,9 @@
 """Trained classifiers: the weights that ship, or those a user trained.
 
-A weight file NAME.npz holds float16 arrays under `DeepBayes.named_weights`; the card NAME.json beside it says what they are: data
-and images left out, settings, versions, wall time, accuracies with n and interval, sha256 of the weight file. A classifier is
-never handed out with missing, damaged or untrained weights, nor for a test set that its training data contains.
+A weight file NAME.npz holds float16 arrays under `DeepBayes.named_weights`; the card NAME.json beside it says what they
+are: data and images left out, settings, versions, wall time, accuracies with n and interval, sha256 of the weight file.
+A classifier is never handed out with missing, damaged or untrained weights, nor for a test set that its training data
+contains.
 """
 
 from dataclasses import asdict, replace
@@ -54,7 +55,7 @@ def file_stem(dataset: str, name: str, dim_z: int | None = None) -> str:
 
 
 def weight_file(dataset: str, name: str, path: Path | None = None, dim_z: int | None = None) -> Path:
-    """Where the weights of a classifier are: `path` itself where it is a file, else in that folder, else those that ship."""
+    """Where weights are: `path` itself where it is a file, else in that folder, else among those that ship."""
     if path is not None and path.suffix == ".npz":
         return path
     folder = path or SHIPPED / SHARED_WEIGHTS.get(dataset, dataset)

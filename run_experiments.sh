@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# The front door: finds or makes a Python with the pinned requirements, then runs `python -m experiments "$@"`.
+# A Python that has them already (an active environment, a container) is used as it is; else .venv is made, once.
+set -euo pipefail
+
+root=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd)
+requirements=requirements.txt
+[[ ${1:-} == test ]] && requirements=requirements-dev.txt
+
+supported='import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))'
+meets='
+import re, sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+def pins(file):
+    for line in Path(file).read_text().splitlines():
+        if line.startswith("-r "):
+            yield from pins(Path(file).with_name(line[3:].strip()))
+        elif match := re.match(r"([\w.-]+)(?:\[.*\])?==([\w.]+)", line):
+            yield match.groups()
+try:
+    sys.exit(any(version(name) != pin for name, pin in pins(sys.argv[1])))
+except PackageNotFoundError:
+    sys.exit(1)
+'
+
+pick_python() { # the first supported interpreter, as "python"
+    local candidate
+    for candidate in python python3 python3.13 python3.12 python3.11; do
+        if command -v "$candidate" >/dev/null && "$candidate" -c "$supported" 2>/dev/null; then
+            python=$candidate
+            return
+        fi
+    done
+    echo "error: Python 3.11, 3.12 or 3.13 is needed and was not found on PATH" >&2
+    exit 2
+}
+
+use_environment() { # makes .venv and installs into it unless its stamp says that it is up to date
+    local stamp=$root/.venv/.$requirements.stamp wanted
+    wanted=$(cat "$root"/requirements*.txt | cksum)
+    if [[ ! -f $stamp || $(<"$stamp") != "$wanted" ]]; then
+        echo "making .venv with $("$python" --version)" >&2
+        "$python" -m venv "$root/.venv"
+        echo "installing $requirements into .venv (about 2 GB on disk; a minute or a few)" >&2
+        "$root/.venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$root/$requirements"
+        echo "$wanted" >"$stamp"
+        [[ $requirements == requirements.txt ]] || echo "$wanted" >"$root/.venv/.requirements.txt.stamp"
+    fi
+    python=$root/.venv/bin/python
+}
+
+pick_python
+case ${1:-} in
+    "" | -h | --help) ;; # help needs nothing installed
+    *) "$python" -c "$meets" "$root/$requirements" 2>/dev/null || use_environment ;;
+esac
+export PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH}
+exec "$python" -m experiments "$@"

@@ -1,0 +1,37 @@
+import os
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import pytest
+
+from models.architecture import ARCHITECTURES
+from models.deep_bayes import DeepBayes
+from models.factorisation import FACTORISATIONS
+
+ROOT = Path(__file__).resolve().parent.parent
+GOLDEN = ROOT / "tests" / "golden"
+
+
+def tiny(name: str, **options) -> DeepBayes:
+    """A classifier small enough for every test, with random weights."""
+    import keras
+
+    keras.utils.set_random_seed(7)
+    return DeepBayes(FACTORISATIONS[name], ARCHITECTURES["tiny"], **options)
+
+
+def tiny_images(n: int, seed: int = 0):
+    """n images for `tiny`, float32 in [0, 1], and labels."""
+    random = np.random.default_rng(seed)
+    return random.uniform(size=(n, 8, 8, 1)).astype(np.float32), random.integers(0, 3, n)
+
+
+@pytest.fixture(scope="session")
+def mnist_dir() -> Path:
+    """The folder with MNIST that DEEPBAYES_DATA names."""
+    folder = os.environ.get("DEEPBAYES_DATA")
+    if not folder or not (Path(folder) / "mnist.npz").exists():
+        pytest.skip("needs MNIST: set DEEPBAYES_DATA to a folder with mnist.npz")
+    return Path(folder)
