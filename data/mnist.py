@@ -79,9 +79,9 @@ def download() -> Path:
 
 def _read_npz(file: Path, part: str):
     try:
-        with np.load(file, allow_pickle=False) as arrays:
+        with open(file, "rb") as handle, np.load(handle, allow_pickle=False) as arrays:
             return arrays[f"x_{part}"], arrays[f"y_{part}"]
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, KeyError, AttributeError, zipfile.BadZipFile) as error:
         raise DataError(
             f"{file}: truncated, or not the mnist.npz of keras.datasets ({error}); delete it and fetch it again"
         ) from None

@@ -19,7 +19,7 @@ from experiments.progress import bar, say
 from experiments.victims import Victim, deep_bayes_victim, keras_victim
 from models.zoo import read_card, weight_file
 
-FRESH_DRAWS, FRESH_CHECKED = 20, 50
+FRESH_DRAWS, FRESH_CHECKED = 20, 25
 _GRADIENT_COST = 3  # of a gradient, in evaluations: for the progress bar only
 
 
@@ -137,7 +137,7 @@ def _measure(context: Context, victim: Victim, logits, settings, labels, clean, 
 
 
 def _survival(context: Context, victim: Victim, logits, adversarial, labels, success) -> dict | None:
-    """How many of at most 50 successes still succeed in the majority of 20 fresh draws of the victim's noise."""
+    """How many of at most 25 successes still succeed in the majority of 20 fresh draws of the victim's noise."""
     if not victim.stochastic:
         return None
     chosen = np.flatnonzero(success)[:FRESH_CHECKED]

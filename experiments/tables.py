@@ -105,7 +105,7 @@ def success_table(group: Group) -> Table:
         seconds += max((r["seconds"]["gradient"] for r in by_eps.values()), default=0.0)
         rows.append([name, *cells, f"{100 * max(zero):.1f}" if zero else "-", f"{seconds:.0f}"])
     draws = (
-        "Behind the slash the share of at most 50 of these successes that the majority of 20 fresh draws of the "
+        "Behind the slash the share of at most 25 of these successes that the majority of 20 fresh draws of the "
         "classifier's noise confirms. "
     )
     caption = (

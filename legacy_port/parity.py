@@ -59,7 +59,7 @@ def _same_shape(name, ours, golden):
         raise ValueError(f"{name}: shape {ours.shape}, golden {golden.shape}")
 
 
-# ---- one function a family of keys: (file, key, match of the key) -> Row ---------------------------------------------
+# ---- one function a family of keys: (file, key, match of the key) -> Row ----
 
 
 def _bound(g: Golden, key: str, match: re.Match) -> Row:

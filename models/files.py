@@ -70,8 +70,8 @@ def write_arrays(path: Path, arrays: dict[str, np.ndarray], *, compressed: bool 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """All arrays of an .npz, checked by its CRCs, never unpickled. Raises FileError: missing or damaged."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
     except FileNotFoundError:
         raise FileError(f"{path} does not exist") from None
     except (OSError, ValueError, EOFError, KeyError, AttributeError, zipfile.BadZipFile) as error:

@@ -42,7 +42,15 @@ def test_scaled_direction_equals_cleverhans_at_every_eps(loss, targeted, eps):
     y = tf.constant((Y + 1) % 3 if targeted else Y)
     step = fgsm.direction(classifier, tf.constant(X), y, loss, targeted)
     library = fast_gradient_method(
-        classifier, tf.constant(X), eps, np.inf, loss_fn=LOSSES[loss], clip_min=0.0, clip_max=1.0, y=y, targeted=targeted
+        classifier,
+        tf.constant(X),
+        eps,
+        np.inf,
+        loss_fn=LOSSES[loss],
+        clip_min=0.0,
+        clip_max=1.0,
+        y=y,
+        targeted=targeted,
     )
     np.testing.assert_allclose(fgsm.perturb(X, step, eps), library, atol=1e-6)
 

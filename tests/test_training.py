@@ -1,0 +1,117 @@
+import signal
+
+import numpy as np
+import pytest
+from conftest import tiny, tiny_images
+
+from models import training
+from models.files import FileError
+from models.training import Trainer, TrainingDiverged, TrainingSettings
+
+X, Y = tiny_images(64)
+SETTINGS = TrainingSettings(epochs=3, batch_size=8, learning_rate=1e-3, seed=4, checkpoint_steps=5)
+
+
+def trainer(folder, settings=SETTINGS, x=X, name="GFZ", **options):
+    return Trainer(tiny(name), x, Y, settings, "data", folder / "checkpoint.npz", **options)
+
+
+def weights(t: Trainer):
+    return {n: np.array(v) for n, v in t.classifier.named_weights().items()}
+
+
+@pytest.mark.parametrize("name", ["GFY", "DFX"])
+def test_the_bound_rises_and_labels_are_learnt(tmp_path, name):
+    x = X * 0.1
+    x[np.arange(64), 2 * Y] += 0.9  # one bright row says the label
+    t = trainer(tmp_path, TrainingSettings(epochs=30, batch_size=8, learning_rate=1e-2), x=x, name=name)
+    assert t.run()
+    assert np.mean(np.argmax(t.classifier(x), axis=1) == Y) > 0.9
+    history = t.progress.history
+    assert [r["epoch"] for r in history] == list(range(1, 31))
+    assert history[-1]["bound"] > history[0]["bound"] + 0.5
+    terms = [v for k, v in history[0].items() if k.startswith("bound_")]
+    assert history[0]["bound"] == pytest.approx(sum(terms))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_ends_at_the_weights_of_an_uninterrupted_one(tmp_path, number):
+    whole = trainer(tmp_path / "whole")
+    assert whole.run()
+    broken = trainer(tmp_path / "broken")
+    assert not broken.run(lambda t: signal.raise_signal(number) if t.progress.step == 10 else None)
+    assert broken.stopped_by == number
+    resumed = trainer(tmp_path / "broken")
+    assert resumed.progress.step == 10
+    assert resumed.run()
+    for name, value in weights(whole).items():
+        np.testing.assert_array_equal(value, weights(resumed)[name], err_msg=name)
+    assert [r["bound"] for r in whole.progress.history] == [r["bound"] for r in resumed.progress.history]
+
+
+def test_a_run_that_was_killed_loses_at_most_one_checkpoint_interval(tmp_path, monkeypatch):
+    class Killed(BaseException):
+        pass
+
+    def kill(t):
+        if t.progress.step == 12:
+            raise Killed
+
+    monkeypatch.setattr(training, "_CHUNK", 2)
+
+    with pytest.raises(Killed):
+        trainer(tmp_path).run(kill)
+    assert trainer(tmp_path).progress.step == 10
+
+
+def test_training_longer_goes_on_from_a_finished_run(tmp_path):
+    assert trainer(tmp_path).run()
+    longer = trainer(tmp_path, TrainingSettings(epochs=4, batch_size=8, learning_rate=1e-3, seed=4))
+    assert longer.progress.step == 24
+    assert longer.run()
+    assert len(longer.progress.history) == 4
+
+
+def test_validation_is_kept_in_the_history(tmp_path):
+    t = trainer(tmp_path, validate=lambda epoch: epoch / 10 if epoch == 2 else None)
+    t.run()
+    assert [r["accuracy"] for r in t.progress.history] == [None, 0.2, None]
+
+
+def test_nan_stops_training_with_step_and_term_and_keeps_the_checkpoint(tmp_path):
+    x = X.copy()
+    x[-1] = np.nan
+    t = trainer(tmp_path, x=x)
+    order = np.random.default_rng([4, 0]).permutation(64)
+    step = int(np.flatnonzero(order == 63)[0]) // 8 + 1
+    with pytest.raises(TrainingDiverged, match=rf"GFZ: log p\(x\|\.\).* NaN or infinite at step {step} \(epoch 1\)"):
+        t.run()
+    if step > 5:
+        assert trainer(tmp_path).progress.step == 5
+
+
+@pytest.mark.parametrize("cut", [0, 100, -1])
+def test_a_truncated_checkpoint_is_named_and_never_loads(tmp_path, cut):
+    trainer(tmp_path).run()
+    file = tmp_path / "checkpoint.npz"
+    file.write_bytes(file.read_bytes()[:cut])
+    with pytest.raises(FileError, match=r"checkpoint\.npz is damaged"):
+        trainer(tmp_path)
+
+
+@pytest.mark.parametrize("change", [{"seed": 5}, {"learning_rate": 0.1}, {"batch_size": 4}])
+def test_a_checkpoint_of_another_run_is_refused(tmp_path, change):
+    trainer(tmp_path).run()
+    with pytest.raises(FileError, match="other settings, data or seed"):
+        trainer(tmp_path, TrainingSettings(**(SETTINGS.__dict__ | change)))
+
+
+def test_a_checkpoint_of_another_classifier_is_refused(tmp_path):
+    trainer(tmp_path).run()
+    with pytest.raises(FileError, match="other variables"):
+        trainer(tmp_path, name="DFX")
+
+
+def test_too_few_images_for_a_batch(tmp_path):
+    with pytest.raises(ValueError, match="do not fill one batch of 65"):
+        trainer(tmp_path, TrainingSettings(batch_size=65))
