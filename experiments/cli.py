@@ -106,7 +106,13 @@ def _common(command):
     add("--seed", type=int, default=0, metavar="S", help="seed of everything random (default 0)")
     add("--data-dir", type=Path, default=Path(data_dir) if data_dir else None, metavar="DIR",
         help="folder of data sets (default: $DEEPBAYES_DATA)")  # fmt: skip
-    add("--output", type=Path, default=ROOT / "results", metavar="DIR", help="results store (default: results/)")
+    add(
+        "--output",
+        type=lambda p: Path(p).absolute(),
+        default=ROOT / "results",
+        metavar="DIR",
+        help="results store (default: results/)",
+    )
     add("--protocol", choices=PROTOCOLS, default="corrected", help="which quirks of 2019 to keep (default corrected)")
 
 

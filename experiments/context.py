@@ -1,12 +1,15 @@
 """What a command works on, resolved from its options: data set, images, protocol, store; and its opening lines."""
 
 import argparse
+import os
 from dataclasses import dataclass
+from pathlib import Path
 
 import tensorflow as tf
 
 from data.checks import Images
 from data.registry import DATASETS, default_name
+from experiments.errors import UsageError
 from experiments.progress import say
 from experiments.protocol import PROTOCOLS, Protocol
 from experiments.results import ResultsStore, device
@@ -45,6 +48,7 @@ class Context:
 
 def open_context(options: argparse.Namespace) -> Context:
     """Loads the images and prints the opening lines. Raises DataError before anything is written."""
+    check_writable(options.output)
     tf.get_logger().setLevel("ERROR")  # retracing notices: every victim is traced once, by design
     protocol = PROTOCOLS[options.protocol]
     name, note = chosen_dataset(options)
@@ -54,6 +58,13 @@ def open_context(options: argparse.Namespace) -> Context:
         say(note)
     say(f"{len(images)} test images of {name}, protocol {protocol.name}, K = {options.samples}, on {device()}")
     return Context(options, name, images, protocol, ResultsStore(options.output))
+
+
+def check_writable(folder: Path) -> None:
+    """Raises UsageError unless results can be written to `folder`, which need not exist; makes nothing."""
+    existing = next(p for p in (folder, *folder.parents) if p.exists())
+    if not (existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)):
+        raise UsageError(f"{folder} cannot be written ({existing} is no folder, or not yours); choose another --output")
 
 
 def chosen_dataset(options: argparse.Namespace) -> tuple[str, str]:

@@ -22,7 +22,7 @@ from data.registry import DATASETS
 from experiments import figures
 from experiments.batches import run as run_batches
 from experiments.clean import compiled_logits, evaluate
-from experiments.context import chosen_dataset
+from experiments.context import check_writable, chosen_dataset
 from experiments.intervals import percent
 from experiments.progress import bar, say
 from experiments.protocol import PROTOCOLS
@@ -40,6 +40,7 @@ def run(options: argparse.Namespace) -> int:
     if options.threads:
         tf.config.threading.set_intra_op_parallelism_threads(options.threads)
         tf.config.threading.set_inter_op_parallelism_threads(options.threads)
+    check_writable(options.output)
     tf.config.experimental.enable_op_determinism()
     name, note = chosen_dataset(options)
     if note:

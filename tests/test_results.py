@@ -1,0 +1,78 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from experiments.batches import batches, run
+from experiments.intervals import percent, rate
+from experiments.reference import paper_accuracy
+from experiments.results import ResultsStore
+
+SETTINGS = {"attack": "fgsm", "victim": "GBZ", "dataset": "mnist5k", "eps": 0.1, "targeted": False, "seed": 0}
+
+
+def test_a_result_is_found_by_its_settings_only(tmp_path):
+    store = ResultsStore(tmp_path)
+    assert store.read(SETTINGS) is None
+    store.write(SETTINGS, {"n": 3})
+    assert store.read(SETTINGS)["n"] == 3
+    assert store.read(SETTINGS | {"seed": 1}) is None
+
+
+def test_file_names_say_attack_and_budget(tmp_path):
+    store = ResultsStore(tmp_path)
+    assert store.file(SETTINGS).relative_to(tmp_path).as_posix().startswith("mnist5k/GBZ/fgsm_eps0.10-")
+    assert "fgsm_eps0.005-" in store.file(SETTINGS | {"eps": 0.005}).name
+    assert "fgsm_targeted_eps0.10-" in store.file(SETTINGS | {"targeted": True}).name
+
+
+@pytest.mark.parametrize("damage", ["", '{"settings": ', "[1]", '{"settings": {}}'])
+def test_a_damaged_result_is_reported_and_counts_as_none(tmp_path, capsys, damage):
+    store = ResultsStore(tmp_path)
+    store.write(SETTINGS, {"n": 3})
+    store.file(SETTINGS).write_text(damage)
+    assert store.read(SETTINGS) is None
+    assert "computing it again" in capsys.readouterr().err
+
+
+def test_a_write_that_fails_leaves_the_earlier_result(tmp_path):
+    store = ResultsStore(tmp_path)
+    store.write(SETTINGS, {"n": 3})
+    with pytest.raises(TypeError):
+        store.write(SETTINGS, {"n": object()})
+    assert store.read(SETTINGS)["n"] == 3
+    assert [f.suffix for f in store.file(SETTINGS).parent.iterdir()] == [".json"]
+
+
+def test_every_result_carries_versions_device_and_caveat(tmp_path):
+    result = ResultsStore(tmp_path).write(SETTINGS, {})
+    assert result["versions"]["tensorflow"]
+    assert "CPU" in result["device"] or "GPU" in result["device"]
+    assert "mnist5k is 5,000 digits" in result["note"]
+    assert json.loads(ResultsStore(tmp_path).file(SETTINGS).read_text()) == result
+
+
+def test_wilson_intervals():
+    """Newcombe (1998), table I: 81 of 263 gives .2553 to .3662; 0 of 20 gives 0 to .1611."""
+    share = rate(81, 263)
+    assert (round(share["low"], 4), round(share["high"], 4)) == (0.2553, 0.3662)
+    assert round(rate(0, 20)["high"], 4) == 0.1611
+    assert percent(rate(0, 0)) == "n/a"
+
+
+@given(st.integers(1, 30), st.integers(1, 10))
+def test_batches_are_equal_and_lose_nothing(n, size):
+    rows = np.arange(n)
+    assert all(len(batch[0]) == size for _, batch in batches((rows,), size))
+    advanced = []
+    np.testing.assert_array_equal(run(lambda a: a * 2, (rows,), size, advanced.append), rows * 2)
+    assert sum(advanced) == n
+
+
+def test_published_numbers_of_table_f1():
+    assert paper_accuracy("mnist", "GBZ", "fgsm", "eps=0.3") == 62.0
+    assert paper_accuracy("mnist5k", "GFZ", "fgsm", "eps=0.1") == 94.2
+    assert paper_accuracy("mnist", "GBZ", "clean") == 97.45
+    assert paper_accuracy("plane_frog", "GBZ", "fgsm", "eps=0.3") is None
