@@ -9,7 +9,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
-from experiments.reference import paper_accuracy
+from experiments.reference import curve_of_2019, paper_accuracy
 from experiments.tables import Group
 from models.files import atomic
 
@@ -109,13 +109,17 @@ def _spread(n: int, shown: int) -> list[int]:
 
 
 def training_curves(histories: dict[str, list[dict]], file: Path) -> Path:
-    """Bound and validation accuracy by epoch, one line a classifier."""
+    """Bound and validation accuracy by epoch, a line a classifier; dashed, how the 2019 code learnt it where known."""
     styles = _style(list(histories))
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4))
     for name, rows in histories.items():
         left.plot([r["epoch"] for r in rows], [r["bound"] for r in rows], label=name, **styles[name], markevery=5)
         known = [r for r in rows if r["accuracy"] is not None]
         right.plot([r["epoch"] for r in known], [100 * r["accuracy"] for r in known], label=name, **styles[name])
+        if known_2019 := curve_of_2019(name):
+            for axis, key, scale in ((left, "bound", 1), (right, "accuracy", 100)):
+                points = [(p["epoch"], scale * p[key]) for p in known_2019 if p["epoch"] >= 1]
+                axis.plot(*zip(*points, strict=True), "k--", linewidth=1, label=f"{name}, 2019 code")
     left.set(xlabel="epoch", ylabel="lower bound (nats, mean over the epoch)", title="training bound")
     right.set(xlabel="epoch", ylabel="accuracy (%)", title="validation accuracy")
     for axis in (left, right):

@@ -22,5 +22,19 @@ def paper_accuracy(dataset: str, classifier: str, attack: str, parameter: str = 
     return _table().get((SAME_CLASSIFIERS.get(dataset, dataset), classifier, attack, parameter))
 
 
+def curve_of_2019(classifier: str) -> list[dict[str, float]]:
+    """epoch, bound (nats, mean of the last 300 steps) and accuracy (500 test images) as the 2019 code learns MNIST.
+
+    On all 60,000 images with its own initialisation and settings, run on TF 2.21; empty where no such run is known.
+    """
+    file = FILE.with_name(f"curve_2019_{classifier}.csv")
+    if not file.exists():
+        return []
+    with open(file, newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    columns = {"epoch": "epoch", "bound": "mean_bound_last_300_steps", "accuracy": "accuracy_first_500_test_K10"}
+    return [{ours: float(row[theirs]) for ours, theirs in columns.items()} for row in rows]
+
+
 def paper_images(dataset: str) -> str | None:
     return PAPER_IMAGES.get(SAME_CLASSIFIERS.get(dataset, dataset))

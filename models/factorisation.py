@@ -39,6 +39,16 @@ class Factorisation:
         return kind + link + root.upper() + self.variant
 
     @property
+    def formula(self) -> str:
+        """ "p(z) p(y|z) p(x|z,y)"; p_D(.) is the data distribution."""
+        terms = []
+        for variable in sorted("zyx", key=lambda v: len(self._ancestors(v))):
+            parents = ",".join(self.parents(variable))
+            prior = "p" if variable == "z" else "p_D"
+            terms.append(f"p({variable}|{parents})" if parents else f"{prior}({variable})")
+        return " ".join(terms)
+
+    @property
     def models_x(self) -> bool:
         """Whether x has a density: without one, detection by log p(x) does not apply (DFX, DBX)."""
         return bool(self.x)

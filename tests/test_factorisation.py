@@ -1,4 +1,5 @@
 import pytest
+from conftest import ROOT
 
 from models.architecture import ARCHITECTURES
 from models.deep_bayes import DeepBayes
@@ -59,3 +60,9 @@ def test_every_factorisation_has_pinned_parameter_counts():
 def test_parameter_counts(name, column, dataset):
     classifier = DeepBayes(FACTORISATIONS[name], ARCHITECTURES[dataset])
     assert classifier.count_params() == PARAMETERS[name][column]
+
+
+@pytest.mark.parametrize("factorisation", THE_SEVEN, ids=lambda f: f.name)
+def test_the_readme_shows_the_graphs_that_the_table_holds(factorisation):
+    readme = (ROOT / "README.md").read_text()
+    assert f"{factorisation.name}   {factorisation.formula}" in readme
