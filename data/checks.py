@@ -70,7 +70,7 @@ def check_labels(labels, n: int, classes: int, source: str) -> None:
 
 
 def check_images(x, y, *, shape, classes: int, source: str) -> None:
-    """Raises DataError unless x is (N, *shape) finite float in [0, 1] and y fits: the check for a user's images."""
+    """Raises DataError unless x is (N, *shape) finite float in [0, 1] and y fits: what every loader must give."""
     if not np.issubdtype(x.dtype, np.floating):
         raise DataError(f"{source}: images are {x.dtype}, not floats in [0, 1]; divide bytes by 255")
     if x.shape[1:] != tuple(shape):

@@ -39,7 +39,10 @@ class Dataset:
 
     def load(self, part: str, data_dir: Path | None = None) -> "Images":
         """Part "train" or "test". Raises DataError with the cure where images are missing or damaged."""
-        return importlib.import_module(self.loader).load(part, data_dir)
+        images = importlib.import_module(self.loader).load(part, data_dir)
+        check_images = importlib.import_module("data.checks").check_images
+        check_images(images.x, images.y, shape=self.shape, classes=self.classes, source=images.name)
+        return images
 
 
 _MNIST_EPS = (0.1, 0.2, 0.3, 0.4, 0.5)

@@ -38,4 +38,4 @@ def bar(total: float, text: str = ""):
 
 def say(text: str) -> None:
     """One line on standard error, above a running bar."""
-    console.print(text, highlight=False, soft_wrap=True)
+    console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -28,9 +28,9 @@ from experiments.progress import bar, say
 from experiments.protocol import PROTOCOLS
 from experiments.results import device, versions
 from experiments.victims import deep_bayes_victim
-from models.files import atomic
+from models.files import FileError, atomic
 from models.training import Trainer, TrainingDiverged, TrainingSettings
-from models.zoo import file_stem, new_classifier, save_classifier
+from models.zoo import file_stem, new_classifier, read_card, save_classifier
 
 VALIDATION_IMAGES = 500
 _INTERRUPTED = 130
@@ -62,7 +62,11 @@ def run(options: argparse.Namespace) -> int:
         if not finished:
             say(f"{stem}: saved at step {trainer.progress.step} of {trainer.total_steps}; the same command goes on")
             return _INTERRUPTED
-        _publish(options, name, classifier_name, images, trainer, folder / f"{stem}.npz")
+        file = folder / f"{stem}.npz"
+        if _published(trainer, file):
+            say(f"{stem}: trained already, see {file.with_suffix('.json')}")
+        else:
+            _publish(options, name, classifier_name, images, trainer, file)
     if len(histories) > 1:
         say(f"curves: {figures.training_curves(histories, folder / 'curves.png')}")
     return 0
@@ -130,6 +134,21 @@ def _write_history(history: list[dict], folder: Path) -> None:
         writer.writerows({k: round(v, 6) if isinstance(v, float) else v for k, v in row.items()} for row in history)
 
 
+def _training_record(trainer: Trainer) -> dict:
+    settings = {k: v for k, v in asdict(trainer.settings).items() if k != "checkpoint_steps"}
+    p = trainer.progress
+    return settings | {"seconds": round(p.seconds), "final_bound": p.history[-1]["bound"]}
+
+
+def _published(trainer: Trainer, file: Path) -> bool:
+    """Whether `file` holds this very run, measured."""
+    try:
+        card = read_card(file)
+    except FileError:
+        return False
+    return card.get("training") == _training_record(trainer) and "tests" in card
+
+
 def _publish(options, dataset: str, name: str, images: Images, trainer: Trainer, file: Path) -> None:
     """Writes weights and card, then measures the float16 weights themselves on every test set they have not seen."""
     information = DATASETS[dataset]
@@ -141,8 +160,7 @@ def _publish(options, dataset: str, name: str, images: Images, trainer: Trainer,
             "split": information.split,
             "unseen": list(information.unseen),
         },
-        "training": {k: v for k, v in asdict(trainer.settings).items() if k != "checkpoint_steps"}
-        | {"seconds": round(trainer.progress.seconds), "final_bound": trainer.progress.history[-1]["bound"]},
+        "training": _training_record(trainer),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {device()}",
         "versions": versions(),
         "date": datetime.date.today().isoformat(),

@@ -18,11 +18,15 @@ LETTERS = dict(zip("ABCDEFG", ("GFZ", "GFY", "DFZ", "DFX", "DBX", "GBZ", "GBY"),
 """2019's letters and the paper's names."""
 
 
-def _p_y_stem(name: str, dataset: str) -> str:
+IMAGE_SIDES = {"mnist": 28, "plane_frog": 32}
+_CIFAR_SIDE = IMAGE_SIDES["plane_frog"]
+
+
+def _p_y_stem(name: str, sizes: Architecture) -> str:
     if name == "GFZ":
         return "gen_pzy_l0"
     if name.startswith("GBZ"):
-        return "gen_pyzx_mlp_l0" if dataset == "plane_frog" else "gen_pyz_mlp_l0"
+        return "gen_pyzx_mlp_l0" if sizes.input_shape[0] == _CIFAR_SIDE and sizes.is_image else "gen_pyz_mlp_l0"
     return "gen_pyz_mlp_l0" if name == "DBX" else "gen_pyzx_mlp_l0"
 
 
@@ -34,12 +38,13 @@ def _numbered(stem: str, first: int, layers: int) -> list[str]:
     return [f"{stem}_l{first + k}_{{}}" for k in range(layers)]
 
 
-def _mlp_names(network: str, layers: int, name: str, dataset: str, image: bool) -> list[str]:
+def _mlp_names(network: str, layers: int, name: str, sizes: Architecture) -> list[str]:
     """2019 names of an MLP's layers in order, with {} where W or b goes."""
+    image = sizes.is_image
     if network == "q":
         return _numbered("enc_mlp", 0, layers)
     if network == "p_y":
-        return _repeated(_p_y_stem(name, dataset), layers)
+        return _repeated(_p_y_stem(name, sizes), layers)
     if network == "p_z" and name in ("GFY", "GBY"):
         return _repeated("gen_pzy_l0", layers)
     if network == "p_z":
@@ -50,7 +55,7 @@ def _mlp_names(network: str, layers: int, name: str, dataset: str, image: bool) 
 _TOWERS = {"q_tower": "enc_conv", "p_z_tower": "gen_pzx_conv", "p_y_tower": "gen_pyzx_conv"}
 
 
-def _variables(classifier: DeepBayes, dataset: str):
+def _variables(classifier: DeepBayes):
     """(2019 name, variable) of every weight; images without, features with the creation-order prefix."""
     name, image = classifier.factorisation.name, classifier.architecture.is_image
     created = ("p_y_tower", "p_y", "p_z_tower", "p_z", "p_x", "q_tower", "q")  # 2019's order of creation
@@ -67,7 +72,9 @@ def _variables(classifier: DeepBayes, dataset: str):
                 yield f"{path}/bias:0", part.bias
             continue
         mlp: MLP = layer.mlp if isinstance(layer, ImageDecoder) else layer
-        for stem, dense in zip(_mlp_names(network, len(mlp.denses), name, dataset, image), mlp.denses, strict=True):
+        for stem, dense in zip(
+            _mlp_names(network, len(mlp.denses), name, classifier.architecture), mlp.denses, strict=True
+        ):
             prefix = "" if image else f"vae{f'_{count}' if count else ''}/"
             count += 1
             yield prefix + _fused(stem, image).format("W") + ":0", dense.kernel
@@ -82,9 +89,9 @@ def _fused(stem: str, image: bool) -> str:
     return stem if image else re.sub(r"_\d+$", "", stem)
 
 
-def to_2019(classifier: DeepBayes, dataset: str = "mnist") -> dict[str, np.ndarray]:
+def to_2019(classifier: DeepBayes) -> dict[str, np.ndarray]:
     """The classifier's weights under their 2019 names, as a 2019 checkpoint holds them."""
-    return {name: np.array(variable) for name, variable in _variables(classifier, dataset)}
+    return {name: np.array(variable) for name, variable in _variables(classifier)}
 
 
 def to_classifier(weights: dict[str, np.ndarray], dataset: str, name: str | None = None, **options) -> DeepBayes:
@@ -92,7 +99,7 @@ def to_classifier(weights: dict[str, np.ndarray], dataset: str, name: str | None
 
     Args:
       weights: 2019 variable name -> array.
-      dataset: "mnist", "plane_frog" or "cifar10" (features); it fixes the image size and some variable names.
+      dataset: "mnist" or "plane_frog", which fixes the image size, or "cifar10" for a classifier on features.
       name: the factorisation, where the caller knows it; checked against the variables.
       **options: handed to DeepBayes (likelihood, samples, log_prior_y, ...).
 
@@ -106,9 +113,9 @@ def to_classifier(weights: dict[str, np.ndarray], dataset: str, name: str | None
             classifier = DeepBayes(FACTORISATIONS[candidate], architecture, **options)
         except (KeyError, IndexError) as error:
             raise ValueError(f"not a 2019 checkpoint of {dataset}: variable {error} is missing") from None
-        problem = _mismatch(weights, classifier, dataset)
+        problem = _mismatch(weights, classifier)
         if not problem:
-            for variable_name, variable in _variables(classifier, dataset):
+            for variable_name, variable in _variables(classifier):
                 variable.assign(weights[variable_name])
             return classifier
         problems[candidate] = problem
@@ -116,8 +123,8 @@ def to_classifier(weights: dict[str, np.ndarray], dataset: str, name: str | None
     raise ValueError(f"the variables fit no classifier; closest is {closest}: " + "; ".join(problems[closest]))
 
 
-def _mismatch(weights, classifier, dataset) -> list[str]:
-    expected = {n: tuple(v.shape) for n, v in _variables(classifier, dataset)}
+def _mismatch(weights, classifier) -> list[str]:
+    expected = {n: tuple(v.shape) for n, v in _variables(classifier)}
     missing = sorted(expected.keys() - weights.keys())
     extra = sorted(weights.keys() - expected.keys())
     misshapen = [n for n in expected.keys() & weights.keys() if tuple(weights[n].shape) != expected[n]]
@@ -136,7 +143,9 @@ def _architecture(weights, dataset: str) -> Architecture:
         head = weights["enc_mlp_l0_W:0"].shape
         hidden = weights["enc_conv/dense0/kernel:0"].shape[1]
         last = weights["enc_mlp_l1_W:0"].shape
-        side = {"mnist": 28, "plane_frog": 32}[dataset]
+        if dataset not in IMAGE_SIDES:
+            raise ValueError(f"image classifiers of 2019 are for {' and '.join(IMAGE_SIDES)}, not {dataset!r}")
+        side = IMAGE_SIDES[dataset]
         return Architecture(
             (side, side, convs[0][2]), head[0] - hidden, last[1] // 2, hidden, tuple(c[3] for c in convs)
         )

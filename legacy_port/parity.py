@@ -135,7 +135,7 @@ def _training(g: Golden) -> Iterator[Row]:
     bounds = [tf.reduce_mean(sum(adam_step(c, optimizer, x, y, noise).values())) for _ in range(5)]
     yield _relative("train_bounds", bounds, g["train_bounds"])
     yield _relative("train_bound_after5", tf.reduce_mean(c.bound(x, g["y"], noise)), g["train_bound_after5"])
-    golden, ours = g.folder("trained"), to_2019(c, g.dataset)
+    golden, ours = g.folder("trained"), to_2019(c)
     if golden.keys() != ours.keys():
         raise ValueError(f"trained/*: other variables than ours: {sorted(golden.keys() ^ ours.keys())}")
     for name, value in golden.items():

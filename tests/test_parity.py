@@ -70,7 +70,7 @@ def test_2019_checkpoints_go_in_and_out_exactly(name, dataset):
     weights = Golden(GOLDEN / f"{dataset}_{name}.npz").folder("weights")
     classifier = to_classifier(weights, dataset)
     assert classifier.factorisation.name == name
-    back = to_2019(classifier, dataset)
+    back = to_2019(classifier)
     assert back.keys() == weights.keys()
     assert all(np.array_equal(back[n], weights[n]) for n in weights)
 
@@ -84,6 +84,8 @@ def test_missing_extra_and_misshapen_variables_are_all_listed():
         to_classifier(weights, "mnist")
     for part in ("missing gen_l3_W:0", "extra stranger:0", "gen_l0_b:0 has shape (23,), not (24,)"):
         assert part in str(error.value)
+    with pytest.raises(ValueError, match="image classifiers of 2019 are for mnist and plane_frog, not 'svhn'"):
+        to_classifier(weights, "svhn")
     with pytest.raises(ValueError, match="not a 2019 checkpoint"):
         to_classifier({"w": np.zeros(3)}, "mnist")
 
