@@ -2,6 +2,7 @@
 
 import argparse
 import time
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -17,7 +18,7 @@ from experiments.errors import UsageError
 from experiments.intervals import percent, rate
 from experiments.progress import bar, say
 from experiments.victims import Victim, deep_bayes_victim, keras_victim
-from models.zoo import read_card, weight_file
+from models.zoo import usable_card
 
 FRESH_DRAWS, FRESH_CHECKED = 20, 25
 _GRADIENT_COST = 3  # of a gradient, in evaluations: for the progress bar only
@@ -26,7 +27,7 @@ _GRADIENT_COST = 3  # of a gradient, in evaluations: for the progress bar only
 def run(options: argparse.Namespace) -> int:
     context = open_context(options)
     attack = ATTACKS[options.command]
-    grid = sorted(options.eps or DATASETS[context.dataset].eps_grid)
+    grid = sorted(set(options.eps or DATASETS[context.dataset].eps_grid))
     victims = _victims(context)
     per_victim = len(context.images) * (_GRADIENT_COST + 1 + len(grid))
     results = []
@@ -39,14 +40,14 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _victims(context: Context) -> list[tuple[str, callable]]:
+def _victims(context: Context) -> list[tuple[str, Callable[[], Victim]]]:
     """(name, loader) of every victim; what can be refused is refused before any work is done."""
     o = context.options
     if o.victim_model:
         victim = keras_victim(o.victim_model, context.dataset)
         return [(victim.name, lambda: victim)]
     for name in o.classifiers:
-        read_card(weight_file(context.dataset, name, o.weights, o.dim_z))
+        usable_card(context.dataset, name, o.weights, o.dim_z)
 
     def loader(name):
         return lambda: deep_bayes_victim(
@@ -67,7 +68,7 @@ def attack_victim(context: Context, victim: Victim, attack: Attack, grid, advanc
         settings = {"attack": attack.name, "victim": victim.name, "eps": eps, "targeted": o.targeted}
         settings |= context.settings() | victim.settings
         found = None if o.fresh else context.store.read(settings)
-        if found and o.save and not context.store.file(settings).with_suffix(".npz").exists():
+        if found and o.save and "x_adv" not in context.store.arrays(found):
             found = None
         if found is None:
             if step is None:

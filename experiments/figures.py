@@ -70,7 +70,7 @@ def example_strip(group: Group, arrays, file: Path, shown: int = 2) -> Path | No
     """A row a classifier: some digits clean and at each eps, each with the label it is given (red where wrong).
 
     Args:
-      arrays: result -> its stored arrays, or None where they are missing.
+      arrays: result -> its stored arrays, {} where they are missing: the strip has a gap there.
     """
     columns = ["clean", *group.grid]
     names = list(group.victims)
@@ -81,12 +81,12 @@ def example_strip(group: Group, arrays, file: Path, shown: int = 2) -> Path | No
         clean, by_eps = group.victims[name]
         for column, key in enumerate(columns):
             result = clean if key == "clean" else by_eps.get(key)
-            stored = arrays(result) if result else None
+            stored = arrays(result) if result else {}
             for k in range(shown):
                 axis = axes[row, k * len(columns) + column]
                 axis.set_xticks([])
                 axis.set_yticks([])
-                if stored is None or k >= len(stored["examples"]):
+                if k >= len(stored.get("examples", ())):
                     axis.axis("off")
                     continue
                 which = _spread(len(stored["examples"]), shown)[k]

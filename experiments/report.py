@@ -10,7 +10,7 @@ from experiments.progress import say, tables
 from experiments.results import ResultsStore
 from experiments.tables import Group, accuracy_table, clean_table, success_table
 from models.factorisation import SEVEN_NAMES
-from models.files import FileError, atomic
+from models.files import atomic
 
 
 def run(options: argparse.Namespace) -> int:
@@ -76,15 +76,8 @@ def show_group(store: ResultsStore, group: Group) -> None:
         temporary.write_text("\n".join(table.markdown() for table in shown))
     if group.attack == "clean":
         return
-
-    def arrays(result):
-        try:
-            return store.arrays(result)
-        except FileError:
-            return None  # an example strip with a gap is better than none
-
     files = [
         figures.accuracy_by_eps(group, folder / f"{group.stem}.png"),
-        figures.example_strip(group, arrays, folder / f"{group.stem}_examples.png"),
+        figures.example_strip(group, store.arrays, folder / f"{group.stem}_examples.png"),
     ]
     say(f"table: {folder / group.stem}.md, figures: " + ", ".join(str(f) for f in files))

@@ -79,8 +79,11 @@ class ResultsStore:
         return result
 
     def arrays(self, result: dict) -> dict[str, np.ndarray]:
-        """The arrays stored with a result. Raises FileError: missing or damaged."""
-        return read_arrays(self.file(result["settings"]).with_suffix(".npz"))
+        """The arrays stored with a result; none where they are missing or damaged."""
+        try:
+            return read_arrays(self.file(result["settings"]).with_suffix(".npz"))
+        except FileError:
+            return {}
 
     def all(self, dataset: str | None = None) -> list[dict]:
         """Every readable result, oldest first; damaged ones are reported and left out."""

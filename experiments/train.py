@@ -161,7 +161,7 @@ def _publish(options, dataset: str, name: str, images: Images, trainer: Trainer,
             "unseen": list(information.unseen),
         },
         "training": _training_record(trainer),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {device()}",
+        "machine": f"{platform.machine()}, {device()}, {options.threads or os.cpu_count()} thread(s)",
         "versions": versions(),
         "date": datetime.date.today().isoformat(),
     }

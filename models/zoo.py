@@ -84,6 +84,25 @@ def read_card(file: Path) -> dict:
     return card
 
 
+def usable_card(dataset: str, name: str, path: Path | None = None, dim_z: int | None = None) -> dict:
+    """The card of weights that may be used on this data set; arguments and errors are those of load_classifier."""
+    expected = architecture(dataset, dim_z)
+    _factorisation(name)
+    file = weight_file(dataset, name, path, dim_z)
+    card = read_card(file)
+    if card.get("name") != name:
+        raise FileError(f"{file} holds the weights of {card.get('name')}, not of {name}")
+    if dataset not in card["data"]["unseen"]:
+        raise LeakError(
+            f"{file} was trained on {card['data']['name']}, which contains the test images of {dataset}; its test sets "
+            f"are: {', '.join(card['data']['unseen'])}"
+        )
+    sizes = card["architecture"] | {k: tuple(card["architecture"][k]) for k in ("input_shape", "channels")}
+    if Architecture(**sizes) != expected:
+        raise FileError(f"{file} has sizes {card['architecture']}, not those of {dataset}: {asdict(expected)}")
+    return card
+
+
 def load_classifier(
     dataset: str, name: str, path: Path | None = None, dim_z: int | None = None, **options
 ) -> DeepBayes:
@@ -101,21 +120,10 @@ def load_classifier(
       FileError: weights or card are missing, damaged, or of another classifier.
       LeakError: the weights were trained on this data set's test images.
     """
-    expected = architecture(dataset, dim_z)
-    factorisation = _factorisation(name)
+    card = usable_card(dataset, name, path, dim_z)
     file = weight_file(dataset, name, path, dim_z)
-    card = read_card(file)
-    if card.get("name") != name:
-        raise FileError(f"{file} holds the weights of {card.get('name')}, not of {name}")
-    if dataset not in card["data"]["unseen"]:
-        raise LeakError(
-            f"{file} was trained on {card['data']['name']}, which contains the test images of {dataset}; its test sets "
-            f"are: {', '.join(card['data']['unseen'])}"
-        )
-    sizes = card["architecture"] | {k: tuple(card["architecture"][k]) for k in ("input_shape", "channels")}
-    if Architecture(**sizes) != expected:
-        raise FileError(f"{file} has sizes {card['architecture']}, not those of {dataset}: {asdict(expected)}")
-    classifier = DeepBayes(factorisation, expected, likelihood=card["likelihood"], **options)
+    sizes = architecture(dataset, dim_z)
+    classifier = DeepBayes(FACTORISATIONS[name], sizes, likelihood=card["likelihood"], **options)
     arrays, variables = read_arrays(file), classifier.named_weights()
     wrong = sorted(arrays.keys() ^ variables.keys())
     if wrong:
