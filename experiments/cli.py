@@ -54,7 +54,7 @@ def positive(text: str) -> int:
     return value
 
 
-def budget(text: str) -> float:
+def not_negative(text: str) -> float:
     try:
         value = float(text)
     except ValueError:
@@ -119,7 +119,7 @@ def _common(command):
 def _training(command):
     add = command.add_argument
     add("--epochs", type=positive, default=100, metavar="N", help="default 100, the paper's for MNIST")
-    add("--learning-rate", type=float, default=1e-4, metavar="LR", help="Adam's (default 1e-4)")
+    add("--learning-rate", type=not_negative, default=1e-4, metavar="LR", help="Adam's (default 1e-4)")
     add("--validate-every", type=positive, default=1, metavar="N", help="epochs between accuracies (default 1)")
     add("--checkpoint-steps", type=positive, metavar="N", help="steps between checkpoints (default: one an epoch)")
     add("--train-images", type=count, default=None, metavar="N", help="train on part of the data (default all)")
@@ -129,7 +129,7 @@ def _training(command):
 
 def _attack(command):
     add = command.add_argument
-    add("--eps", type=budget, nargs="+", metavar="E", help="budgets, pixel scale (default: the paper's grid)")
+    add("--eps", type=not_negative, nargs="+", metavar="E", help="budgets, pixel scale (default: the paper's grid)")
     add("--targeted", action="store_true", help="towards a random wrong label instead of away from the true one")
     add("--victim-model", type=Path, metavar="FILE", help="attack this Keras model of logits instead of --classifiers")
     add("--save", action="store_true", help="keep adversarial images, labels and logits as .npz")

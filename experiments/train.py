@@ -23,6 +23,7 @@ from experiments import figures
 from experiments.batches import run as run_batches
 from experiments.clean import compiled_logits, evaluate
 from experiments.context import check_writable, chosen_dataset
+from experiments.errors import UsageError
 from experiments.intervals import percent
 from experiments.progress import bar, say
 from experiments.protocol import PROTOCOLS
@@ -32,6 +33,7 @@ from models.files import FileError, atomic
 from models.training import Trainer, TrainingDiverged, TrainingSettings
 from models.zoo import file_stem, new_classifier, read_card, save_classifier
 
+BATCH_SIZE = 50
 VALIDATION_IMAGES = 500
 _INTERRUPTED = 130
 
@@ -41,13 +43,15 @@ def run(options: argparse.Namespace) -> int:
         tf.config.threading.set_intra_op_parallelism_threads(options.threads)
         tf.config.threading.set_inter_op_parallelism_threads(options.threads)
     check_writable(options.output)
-    tf.config.experimental.enable_op_determinism()
     name, note = chosen_dataset(options)
     if note:
         say(note)
     images = DATASETS[name].load("train", options.data_dir).spread(options.train_images)
+    if len(images) < (options.batch_size or BATCH_SIZE):
+        raise UsageError(f"{len(images)} training images do not fill one batch of {options.batch_size or BATCH_SIZE}")
     validation = DATASETS[name].load("test", options.data_dir).spread(VALIDATION_IMAGES)
     folder = options.output / "training" / name
+    tf.config.experimental.enable_op_determinism()
     say(f"{len(images)} training images of {name}, on {device()}, into {folder}")
     histories = {}
     for classifier_name in options.classifiers:
@@ -79,7 +83,7 @@ def _trainer(options, dataset: str, name: str, images: Images, validation: Image
     )
     settings = TrainingSettings(
         epochs=options.epochs,
-        batch_size=options.batch_size or 50,
+        batch_size=options.batch_size or BATCH_SIZE,
         learning_rate=options.learning_rate,
         seed=options.seed,
         checkpoint_steps=options.checkpoint_steps,

@@ -209,6 +209,7 @@ def test_a_file_that_is_no_model_is_refused(tmp_path, capsys):
         ["fgsm", "--protocol", "2018"],
         ["fgsm", "--samples", "0"],
         ["fgsm", "--no-such-option"],
+        ["train", "--learning-rate", "nan"],
         ["dance"],
     ],
 )
@@ -242,6 +243,13 @@ def test_a_results_folder_that_cannot_be_written_stops_before_any_work(tmp_path,
     (tmp_path / "file").write_text("")
     assert run("fgsm", "--classifiers", "DFX", "--output", tmp_path / "file" / "r", *SMALL) == 2
     assert "cannot be written" in capsys.readouterr().err
+
+
+def test_training_on_less_than_a_batch_is_refused(mnist_dir, tmp_path, capsys):
+    options = ["--train-images", "10", "--data-dir", mnist_dir, "--output", tmp_path / "r"]
+    assert run("train", "--dataset", "mnist5k", "--classifiers", "DBX", *options) == 2
+    assert "10 training images do not fill one batch of 50" in capsys.readouterr().err
+    assert not (tmp_path / "r").exists()
 
 
 def test_a_report_without_results_says_how_to_make_some(tmp_path, capsys):
