@@ -136,7 +136,12 @@ def _attack(command):
 
 
 def _import_tensorflow() -> None:
-    """Imports TensorFlow without the greetings that its C++ writes to standard error before it reads its log level."""
+    """Imports TensorFlow without the greetings that its C++ writes to standard error before it reads its log level.
+
+    TF_CPP_MIN_LOG_LEVEL=0 lets them through: they tell why a GPU is not found.
+    """
+    if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") < "2":
+        return
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 2)
@@ -157,7 +162,6 @@ def _errors_of_the_user() -> tuple[type[Exception], ...]:
 
 def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if not arguments:
         parser().print_help()
         return 0

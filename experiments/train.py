@@ -104,7 +104,7 @@ def _trainer(options, dataset: str, name: str, images: Images, validation: Image
 
 def _fit(trainer: Trainer, stem: str, folder: Path) -> bool:
     """Runs the trainer under a progress bar; history.csv and history.png follow every epoch."""
-    if trainer.progress.step:
+    if 0 < trainer.progress.step < trainer.total_steps:
         say(f"{stem}: going on from step {trainer.progress.step} of {trainer.total_steps}")
     shown, start, first = len(trainer.progress.history), time.monotonic(), trainer.progress.step
     with bar(trainer.total_steps, stem) as progress:
