@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+from conftest import ROOT
 
 from data import mnist5k
 from models import zoo
@@ -123,3 +124,11 @@ def test_shipped_classifier_is_as_good_as_its_card_says(name):
         right += np.sum(logits.argmax(axis=1) == images.y[start : start + 50])
     expected = card["tests"]["mnist5k/test"]["accuracy"]["rate"]
     assert right / 200 >= expected - 4 * np.sqrt(expected * (1 - expected) / 200) - 0.02
+
+
+@pytest.mark.parametrize("name", SEVEN_NAMES)
+def test_the_readme_repeats_the_card(name):
+    card = zoo.read_card(zoo.weight_file("mnist", name))
+    share = card["tests"]["mnist/test"]["accuracy"]
+    cell = f"{100 * share['rate']:.2f} ({100 * share['low']:.2f} - {100 * share['high']:.2f})"
+    assert f"| {name} | {card['training']['epochs']} | {cell} |" in (ROOT / "README.md").read_text()
