@@ -21,7 +21,7 @@ from experiments.victims import Victim, deep_bayes_victim, keras_victim
 from models.zoo import usable_card
 
 FRESH_DRAWS, FRESH_CHECKED = 20, 25
-_GRADIENT_COST = 3  # of a gradient, in evaluations: for the progress bar only
+_GRADIENT_COST, _FRESH_COST = 3, 12  # of a gradient and of a success checked, in evaluations: for the progress bar
 
 
 def run(options: argparse.Namespace) -> int:
@@ -29,7 +29,8 @@ def run(options: argparse.Namespace) -> int:
     attack = ATTACKS[options.command]
     grid = sorted(set(options.eps or DATASETS[context.dataset].eps_grid))
     victims = _victims(context)
-    per_victim = len(context.images) * (_GRADIENT_COST + 1 + len(grid))
+    n = len(context.images)
+    per_victim = n * (_GRADIENT_COST + 1 + len(grid)) + len(grid) * _FRESH_COST * min(n, FRESH_CHECKED)
     results = []
     with bar(per_victim * len(victims)) as progress:
         for k, (name, load) in enumerate(victims):
@@ -119,12 +120,14 @@ def _measure(context: Context, victim: Victim, logits, settings, labels, clean, 
     right_before = np.array(clean["predictions"]) == images.y
     success = predictions == labels if o.targeted else predictions != images.y
     n = len(images)
+    fresh_draws = _survival(context, victim, logits, adversarial, labels, success & right_before)
+    advance(_FRESH_COST * min(n, FRESH_CHECKED))
     content = {
         "n": n,
         "accuracy": rate(np.sum(predictions == images.y), n),
         "success_all_images": rate(success.sum(), n),
         "success_right_before": rate(np.sum(success & right_before), right_before.sum()),
-        "fresh_draws": _survival(context, victim, logits, adversarial, labels, success & right_before),
+        "fresh_draws": fresh_draws,
         "perturbation": _perturbation(images.x, adversarial, success),
         "audit": _audit(images.x, adversarial, eps),
         "zero_gradient": rate(np.sum(~step["values"].reshape(n, -1).any(axis=1)), n),
@@ -141,7 +144,9 @@ def _survival(context: Context, victim: Victim, logits, adversarial, labels, suc
     """How many of at most 25 successes still succeed in the majority of 20 fresh draws of the victim's noise."""
     if not victim.stochastic:
         return None
-    chosen = np.flatnonzero(success)[:FRESH_CHECKED]
+    hits = np.flatnonzero(success)
+    m = min(FRESH_CHECKED, len(hits))
+    chosen = hits[np.arange(m) * len(hits) // max(m, 1)]  # spread: the first ones may all be of one class
     wins = np.zeros(len(chosen), int)
     index = context.images.index.astype(np.int32)
     open_cases = np.arange(len(chosen))
