@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
+from data import mnist5k
 from experiments import cli
 from models import zoo
 from models.files import read_arrays
@@ -145,30 +146,34 @@ def test_the_2019_protocols_drop_the_last_partial_batch(tmp_path):
 
 
 def linear_victim(folder, scale=1.0, activation=None, classes=10, shape=(28, 28, 1)):
-    keras.utils.set_random_seed(1)
+    """A linear classifier of digits by ridge regression on 1,000 of the embedded ones, its logits times `scale`."""
     model = keras.Sequential([keras.Input(shape), keras.layers.Flatten(), keras.layers.Dense(classes, activation)])
-    dense = model.layers[-1]
-    dense.kernel.assign(np.array(dense.kernel) * scale)
+    if shape == (28, 28, 1):
+        images = mnist5k.load("test", None).spread(1000)
+        x, targets = images.x.reshape(1000, -1), np.eye(10)[images.y][:, :classes]
+        kernel = np.linalg.solve(x.T @ x + 10 * np.eye(784), x.T @ targets)
+        model.layers[-1].kernel.assign(kernel * scale)
     model.save(folder / "mine.keras")
     return folder / "mine.keras"
 
 
 def test_any_keras_model_of_logits_is_a_victim(tmp_path):
     file = linear_victim(tmp_path)
-    assert run("fgsm", "--victim-model", file, "--eps", "0.5", "--output", tmp_path / "r", *SMALL) == 0
+    assert run("fgsm", "--victim-model", file, "--eps", "0.3", "--output", tmp_path / "r", *SMALL) == 0
     (result,) = results(tmp_path / "r", "mine").values()
-    assert result["success_right_before"]["rate"] in (None, 1.0)
+    assert result["success_right_before"]["n"] >= 8
+    assert result["success_right_before"]["rate"] == 1.0
     assert result["fresh_draws"] is None
 
 
 def test_a_gradient_killing_victim_is_reported_by_its_zero_gradients(tmp_path):
-    """Cross-entropy of margins of thousands of nats is flat in float32; the log-odds is not."""
-    file = linear_victim(tmp_path, scale=1e5)
+    """Cross-entropy at margins of hundreds of nats is flat in float32; the log-odds is not."""
+    file = linear_victim(tmp_path, scale=1e4)
     command = ["fgsm", "--victim-model", file, "--eps", "0.1", "--output", tmp_path / "r", *SMALL]
     assert run(*command, "--protocol", "paper") == 0
     assert run(*command) == 0
     rates = {r["settings"]["protocol"]["name"]: r["zero_gradient"] for r in results(tmp_path / "r").values()}
-    assert rates["paper"]["count"] > 0
+    assert rates["paper"]["rate"] >= 0.8
     assert rates["corrected"]["count"] == 0
 
 
@@ -301,18 +306,18 @@ def test_ctrl_c_says_what_was_kept(tmp_path):
     assert not list(tmp_path.rglob("*.tmp"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_training_goes_on_after_a_kill_to_the_same_weights(mnist_dir, tmp_path, number):
+def test_training_goes_on_after_kill_9_to_the_same_weights(mnist_dir, tmp_path):
     command = [
         "train", "--dataset", "mnist5k", "--classifiers", "DBX", "--epochs", "2", "--train-images", "1500",
         "--checkpoint-steps", "5", "--validate-every", "2", "--test-images", "4", "--data-dir", mnist_dir,
     ]  # fmt: skip
-    assert start(*command, "--output", tmp_path / "whole").wait(timeout=300) == 0
+    process = start(*command, "--output", tmp_path / "whole")
+    process.communicate(timeout=300)
+    assert process.returncode == 0
     process = start(*command, "--output", tmp_path / "killed")
     wait_for((tmp_path / "killed/training/mnist5k/DBX/checkpoint.npz").exists, process)
-    process.send_signal(number)
+    process.send_signal(signal.SIGKILL)
     process.communicate()
-    assert process.returncode == (130 if number == signal.SIGTERM else -9)
     assert not (tmp_path / "killed/training/mnist5k/DBX.npz").exists()
     process = start(*command, "--output", tmp_path / "killed")
     _, error = process.communicate(timeout=300)
