@@ -86,6 +86,7 @@ def _trainer(options, dataset: str, name: str, images: Images, validation: Image
         batch_size=options.batch_size or BATCH_SIZE,
         learning_rate=options.learning_rate,
         seed=options.seed,
+        kl_warmup=options.kl_warmup,
         checkpoint_steps=options.checkpoint_steps,
     )
 

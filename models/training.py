@@ -33,6 +33,8 @@ class TrainingSettings:
     Attributes:
       epsilon: Adam's, 1e-8 as in TensorFlow 1 (Keras's own default is 1e-7).
       samples: K of the training bound. beta: see DeepBayes.log_weights.
+      kl_warmup: epochs over which the weight of log p(z|.) - log q(z|x,y) rises linearly from 0 to 1 (Sonderby et al.,
+        arXiv 1602.02282); 0, the paper's, is none. For a classifier stuck where z carries nothing.
       checkpoint_steps: steps between checkpoints, None for one an epoch.
     """
 
@@ -43,6 +45,7 @@ class TrainingSettings:
     samples: int = 1
     beta: float = 1.0
     seed: int = 0
+    kl_warmup: int = 0
     checkpoint_steps: int | None = None
 
     def identity(self, data_sha256: str, name: str) -> str:
@@ -75,11 +78,14 @@ def make_optimizer(classifier: DeepBayes, settings: TrainingSettings) -> keras.o
     return optimizer
 
 
-def adam_step(classifier: DeepBayes, optimizer, x, y, noise, beta: float = 1.0) -> dict[str, tf.Tensor | float]:
-    """One step up the mean bound of (x, one-hot y) with noise (K, N, Z); its terms before the step, by letter."""
+def adam_step(classifier: DeepBayes, optimizer, x, y, noise, beta: float = 1.0, kl_weight=1.0):
+    """One step up the mean bound of (x, one-hot y) with noise (K, N, Z); its terms before the step, by letter.
+
+    `kl_weight` scales log p(z|.) and -log q(z|x, y) in what is ascended, not in the terms that are returned.
+    """
     with tf.GradientTape() as tape:
         terms = classifier.weight_terms(x, y, noise, beta)
-        loss = -tf.reduce_mean(sum(terms.values()))
+        loss = -tf.reduce_mean(sum(kl_weight * v if t in "zq" else v for t, v in terms.items()))
     variables = classifier.trainable_variables
     optimizer.apply(tape.gradient(loss, variables), variables)
     return terms
@@ -184,12 +190,14 @@ class Trainer:
         s, dim_z = self.settings, self.classifier.architecture.dim_z
         letters = ("x", "y", "z", "q") if self.classifier.factorisation.models_x else ("y", "z", "q")
         means = {t: tf.TensorArray(tf.float32, size=tf.shape(rows)[0]) for t in letters}
+        warmup_steps = s.kl_warmup * self.steps_per_epoch
         for i in tf.range(tf.shape(rows)[0]):
+            kl_weight = tf.minimum(1.0, tf.cast(first_step + i, tf.float32) / warmup_steps) if warmup_steps else 1.0
             x = tf.gather(self.images, rows[i])
             y = self.classifier.one_hot(tf.gather(self.labels, rows[i]))
             shape = (s.samples, s.batch_size, dim_z)
             noise = tf.random.stateless_normal(shape, tf.stack([s.seed, first_step + i]), alg="philox")
-            terms = adam_step(self.classifier, self.optimizer, x, y, noise, s.beta)
+            terms = adam_step(self.classifier, self.optimizer, x, y, noise, s.beta, kl_weight)
             means = {t: means[t].write(i, tf.reduce_mean(terms[t])) for t in letters}
         return {t: means[t].stack() for t in letters}
 

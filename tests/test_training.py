@@ -72,6 +72,16 @@ def test_training_longer_goes_on_from_a_finished_run(tmp_path):
     assert len(longer.progress.history) == 4
 
 
+def test_kl_warmup_weighs_the_kl_terms_alone(tmp_path):
+    """In its first epoch's first step the weight is 0: weights that only the KL terms see stay where they are."""
+    settings = TrainingSettings(epochs=1, batch_size=64, learning_rate=1e-3, seed=4, kl_warmup=1)
+    t = trainer(tmp_path, settings, name="DBX")
+    before = weights(t)
+    t.run()
+    moved = {n for n, v in weights(t).items() if not np.array_equal(v, before[n])}
+    assert moved == {n for n in before if not n.startswith("p_z")}
+
+
 def test_validation_is_kept_in_the_history(tmp_path):
     t = trainer(tmp_path, validate=lambda epoch: epoch / 10 if epoch == 2 else None)
     t.run()
