@@ -74,9 +74,11 @@ def example_strip(group: Group, arrays, file: Path, shown: int = 2) -> Path | No
     """
     columns = ["clean", *group.grid]
     names = list(group.victims)
+    height = 0.8 * len(names) + 0.6
     figure, axes = plt.subplots(
-        len(names), shown * len(columns), figsize=(0.8 * shown * len(columns), 0.98 * len(names)), squeeze=False
+        len(names), shown * len(columns), figsize=(0.8 * shown * len(columns), height), squeeze=False
     )
+    figure.subplots_adjust(top=1 - 0.6 / height, bottom=0.02)
     for row, name in enumerate(names):
         clean, by_eps = group.victims[name]
         for column, key in enumerate(columns):
