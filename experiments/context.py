@@ -69,5 +69,7 @@ def check_writable(folder: Path) -> None:
 
 def chosen_dataset(options: argparse.Namespace) -> tuple[str, str]:
     """(name, note): the data set asked for, else MNIST where it is at hand, else the embedded digits with a note."""
+    if options.data_dir and not options.data_dir.is_dir():
+        raise UsageError(f"--data-dir (or DEEPBAYES_DATA) {options.data_dir} is not a folder")
     name = options.dataset or default_name(options.data_dir)
     return name, EMBEDDED_NOTE if not options.dataset and name == "mnist5k" else ""

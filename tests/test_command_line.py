@@ -257,6 +257,12 @@ def test_training_on_less_than_a_batch_is_refused(mnist_dir, tmp_path, capsys):
     assert not (tmp_path / "r").exists()
 
 
+def test_a_data_folder_that_does_not_exist_is_not_replaced_by_the_embedded_digits(tmp_path, capsys):
+    assert run("fgsm", "--data-dir", tmp_path / "none", "--output", tmp_path / "r") == 2
+    assert "is not a folder" in capsys.readouterr().err
+    assert not (tmp_path / "r").exists()
+
+
 def test_a_report_without_results_says_how_to_make_some(tmp_path, capsys):
     assert run("report", "--output", tmp_path) == 2
     assert "./run_experiments.sh fgsm" in capsys.readouterr().err
