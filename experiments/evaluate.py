@@ -6,21 +6,18 @@ from experiments import report
 from experiments.clean import compiled_logits, measure_clean
 from experiments.context import open_context
 from experiments.progress import bar
-from experiments.victims import deep_bayes_victim
+from experiments.victims import chosen_victims
 
 
 def run(options: argparse.Namespace) -> int:
     context = open_context(options)
-    results, total = [], len(context.images) * len(options.classifiers)
-    with bar(total) as progress:
-        for k, name in enumerate(options.classifiers):
+    victims, n, results = chosen_victims(options, context.dataset, context.protocol), len(context.images), []
+    with bar(n * len(victims)) as progress:
+        for k, (name, load) in enumerate(victims):
             progress.describe(name)
-            victim = deep_bayes_victim(
-                context.dataset, name, samples=options.samples, protocol=context.protocol, weights=options.weights,
-                dim_z=options.dim_z,
-            )  # fmt: skip
+            victim = load()
             logits = compiled_logits(victim, context.images.x.shape[1:], context.batch_size)
             results.append(measure_clean(context, victim, logits, progress.advance))
-            progress.rewind(total, len(context.images) * (k + 1))
+            progress.rewind(n * (k + 1))
     report.show(context.store, results)
     return 0

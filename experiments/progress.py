@@ -21,8 +21,8 @@ class Bar:
     def describe(self, text: str) -> None:
         self._progress.update(self._task, description=text)
 
-    def rewind(self, total: float, done: float) -> None:
-        self._progress.update(self._task, total=total, completed=done)
+    def rewind(self, done: float) -> None:
+        self._progress.update(self._task, completed=done)
 
 
 @contextlib.contextmanager

@@ -20,8 +20,7 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(
             f"no results of protocol {options.protocol} in {options.output}; make some: ./run_experiments.sh fgsm"
         )
-    for group in groups(results):
-        show_group(store, group)
+    show(store, results)
     return 0
 
 

@@ -22,7 +22,7 @@ from data.registry import DATASETS
 from experiments import figures
 from experiments.batches import run as run_batches
 from experiments.clean import compiled_logits, evaluate
-from experiments.context import check_writable, chosen_dataset
+from experiments.context import EVALUATION_BATCH, check_writable, chosen_dataset
 from experiments.errors import UsageError
 from experiments.intervals import percent
 from experiments.progress import bar, say
@@ -43,9 +43,7 @@ def run(options: argparse.Namespace) -> int:
         tf.config.threading.set_intra_op_parallelism_threads(options.threads)
         tf.config.threading.set_inter_op_parallelism_threads(options.threads)
     check_writable(options.output)
-    name, note = chosen_dataset(options)
-    if note:
-        say(note)
+    name = chosen_dataset(options)
     images = DATASETS[name].load("train", options.data_dir).spread(options.train_images)
     if len(images) < (options.batch_size or BATCH_SIZE):
         raise UsageError(f"{len(images)} training images do not fill one batch of {options.batch_size or BATCH_SIZE}")
@@ -117,7 +115,7 @@ def _fit(trainer: Trainer, stem: str, folder: Path) -> bool:
             within = p.step % trainer.steps_per_epoch
             bound = sum(p.partial.values()) / within if within else p.history[-1]["bound"]
             progress.describe(f"{stem} epoch {trainer.epoch}: bound {bound:.2f}, {per_second:.0f} images/s")
-            progress.rewind(trainer.total_steps, p.step)
+            progress.rewind(p.step)
             if len(p.history) > shown:
                 shown = len(p.history)
                 row = p.history[-1]
@@ -191,8 +189,8 @@ def _measure(options, dataset: str, name: str, images: Images, file: Path) -> di
     victim = deep_bayes_victim(
         dataset, name, samples=options.samples, protocol=protocol, weights=file, dim_z=options.dim_z
     )
-    logits = compiled_logits(victim, images.x.shape[1:], 20)
+    logits = compiled_logits(victim, images.x.shape[1:], EVALUATION_BATCH)
     with bar(len(images), f"{file.stem} on {dataset}/test") as progress:
-        result = evaluate(victim, logits, images, options.seed, 20, progress.advance)
+        result = evaluate(victim, logits, images, options.seed, EVALUATION_BATCH, progress.advance)
     kept = {k: result[k] for k in ("n", "accuracy", "bound")}
     return kept | {"samples": options.samples, "seed": options.seed}

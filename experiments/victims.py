@@ -4,6 +4,7 @@ A deep Bayes classifier draws fresh noise for every (seed, image); any other Ker
 both.
 """
 
+import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +58,22 @@ def deep_bayes_victim(
     settings = {"weights_sha256": file_sha256(file), "samples": samples, "dim_z": sizes.dim_z}
     settings["likelihood"] = classifier.likelihood
     return Victim(zoo.file_stem(dataset, name, dim_z), logits, settings, stochastic=True, bound=bound)
+
+
+def chosen_victims(
+    options: argparse.Namespace, dataset: str, protocol: Protocol
+) -> list[tuple[str, Callable[[], Victim]]]:
+    """(name, loader) of every --classifiers; weights that cannot be used are refused before any work is done."""
+    o = options
+    for name in o.classifiers:
+        zoo.usable_card(dataset, name, o.weights, o.dim_z)
+
+    def loader(name):
+        return lambda: deep_bayes_victim(
+            dataset, name, samples=o.samples, protocol=protocol, weights=o.weights, dim_z=o.dim_z
+        )
+
+    return [(name, loader(name)) for name in o.classifiers]
 
 
 def keras_victim(file: Path, dataset: str) -> Victim:

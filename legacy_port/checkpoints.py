@@ -157,8 +157,7 @@ def _architecture(weights, dataset: str) -> Architecture:
 
 def _feature_classes(weights) -> int:
     """C of a classifier on features: the widest p(y|z) output, or the rows of p(z|y)'s first layer."""
-    first_layer = next(iter(weights[n] for n in weights if re.search(r"^vae/gen_pzy_l0_W:0$", n)), None)
-    if first_layer is not None:
-        return first_layer.shape[0]
+    if "vae/gen_pzy_l0_W:0" in weights:
+        return weights["vae/gen_pzy_l0_W:0"].shape[0]
     heads = [n for n in weights if "/gen_pyz_mlp_l0_b:0" in n]
     return weights[max(heads, key=lambda n: int(re.search(r"vae_?(\d*)", n)[1] or 0))].shape[0]
