@@ -48,9 +48,9 @@ class TrainingSettings:
     kl_warmup: int = 0
     checkpoint_steps: int | None = None
 
-    def identity(self, data_sha256: str, name: str) -> str:
+    def identity(self, data_sha256: str, images: int, name: str) -> str:
         """What must agree for a checkpoint to be continued: all but how long to train and how often to save."""
-        fixed = asdict(self) | {"data": data_sha256, "name": name}
+        fixed = asdict(self) | {"data": data_sha256, "images": images, "name": name}
         del fixed["epochs"], fixed["checkpoint_steps"]
         return hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()
 
@@ -121,7 +121,7 @@ class Trainer:
         self.checkpoint = checkpoint
         self.images, self.labels = tf.constant(x), tf.constant(y, tf.int32)
         self.steps_per_epoch = len(x) // settings.batch_size
-        self.identity = settings.identity(data_sha256, classifier.factorisation.name)
+        self.identity = settings.identity(data_sha256, len(x), classifier.factorisation.name)
         self.optimizer = make_optimizer(classifier, settings)
         self.progress = Progress()
         self.stopped_by: int | None = None

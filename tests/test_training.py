@@ -122,6 +122,12 @@ def test_a_checkpoint_of_another_classifier_is_refused(tmp_path):
         trainer(tmp_path, name="DFX")
 
 
+def test_a_checkpoint_of_another_number_of_images_is_refused(tmp_path):
+    trainer(tmp_path).run()
+    with pytest.raises(FileError, match="other settings, data or seed"):
+        Trainer(tiny("GFZ"), X[:56], Y[:56], SETTINGS, "data", tmp_path / "checkpoint.npz")
+
+
 def test_too_few_images_for_a_batch(tmp_path):
     with pytest.raises(ValueError, match="do not fill one batch of 65"):
         trainer(tmp_path, TrainingSettings(batch_size=65))
