@@ -69,6 +69,16 @@ def check_labels(labels, n: int, classes: int, source: str) -> None:
         raise DataError(f"{source}: labels run from {labels.min()} to {labels.max()}, not 0..{classes - 1}; {_CURE}")
 
 
+def check_published(pixels, labels, sha256: str, class_counts, what: str, whose: str) -> None:
+    """Raises DataError unless these are the very pixels, and the class counts, that were published."""
+    counts = tuple(int(n) for n in np.bincount(labels, minlength=len(class_counts)))
+    if pixel_sha256(pixels) != sha256 or counts != tuple(class_counts):
+        raise DataError(
+            f"{what} or labels are not {whose} (by sha256 of the pixels and class counts); {_CURE}, or take another "
+            "--data-dir"
+        )
+
+
 def check_images(x, y, *, shape, classes: int, source: str) -> None:
     """Raises DataError unless x is (N, *shape) finite float in [0, 1] and y fits: what every loader must give."""
     if not np.issubdtype(x.dtype, np.floating):

@@ -62,6 +62,11 @@ DATASETS: dict[str, Dataset] = {
             "mnist5k is 5,000 digits of MNIST's training set, none of which a shipped classifier was trained on",
         ),
         Dataset(
+            "fashion_mnist", (28, 28, 1), 10, "60,000 training and 10,000 test images",
+            "Xiao, Rasul, Vollgraf: https://github.com/zalandoresearch/fashion-mnist", "MIT",
+            ("fashion_mnist",), "data.fashion_mnist", _MNIST_EPS,
+        ),
+        Dataset(
             "plane_frog", (32, 32, 3), 2, "CIFAR-10's airplanes and frogs: 10,000 training and 2,000 test images",
             "Krizhevsky: https://www.cs.toronto.edu/~kriz/cifar.html",
             "none stated; free for research, cite the report",

@@ -49,6 +49,7 @@ _MNIST = Architecture((28, 28, 1), 10, dim_z=64, dim_hidden=500, channels=(64, 6
 ARCHITECTURES: dict[str, Architecture] = {
     "mnist": _MNIST,
     "mnist5k": _MNIST,
+    "fashion_mnist": _MNIST,
     "plane_frog": Architecture((32, 32, 3), 2, dim_z=128, dim_hidden=1000, channels=(64, 128, 256)),
     "tiny": Architecture((8, 8, 1), 3, dim_z=4, dim_hidden=12, channels=(4, 5, 6)),
 }

@@ -4,7 +4,7 @@ import pickle
 import numpy as np
 import pytest
 
-from data import mnist, mnist5k, plane_frog
+from data import download, fashion_mnist, idx, mnist, mnist5k, plane_frog
 from data.checks import DataError, check_images, check_labels, check_pixels, from_pixels
 from data.registry import DATASETS, default_name
 
@@ -109,7 +109,7 @@ def write_idx(file, array):
 
 def test_idx_files_are_read_and_checked(tmp_path, mnist_dir):
     with np.load(mnist_dir / "mnist.npz") as real:
-        for part, (images, labels) in mnist.IDX_FILES.items():
+        for part, (images, labels) in idx.FILES.items():
             write_idx(tmp_path / images, real[f"x_{part}"])
             write_idx(tmp_path / labels, real[f"y_{part}"])
     from_idx, from_npz = mnist.load("test", tmp_path), mnist.load("test", mnist_dir)
@@ -121,7 +121,7 @@ def test_idx_files_are_read_and_checked(tmp_path, mnist_dir):
     "content", [b"", b"no gzip", gzip.compress(b"\0\0\x09\1\0\0\0\1x"), gzip.compress(b"\0\0\x08\1\0\0\0\5x")]
 )
 def test_damaged_idx_files_are_named(tmp_path, content):
-    for part in mnist.IDX_FILES.values():
+    for part in idx.FILES.values():
         for name in part:
             (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=r"t10k-images-idx3-ubyte\.gz: (truncated|not an idx)"):
@@ -142,16 +142,63 @@ def test_kerass_cache_comes_after_the_folder_of_the_user(tmp_path, monkeypatch):
     assert default_name(own) == "mnist"
 
 
-def test_an_unreachable_download_says_what_to_do(tmp_path, monkeypatch):
+# ---- Fashion-MNIST ----
+
+
+def test_fashion_mnist_from_debians_package(monkeypatch, tmp_path):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    if not idx.is_complete(fashion_mnist.DEBIAN):
+        pytest.skip("needs Fashion-MNIST: apt-get install dataset-fashion-mnist (the test image has it)")
+    assert fashion_mnist.find(tmp_path) == fashion_mnist.DEBIAN
+    train, test = (DATASETS["fashion_mnist"].load(part) for part in ("train", "test"))
+    assert (train.x.shape, test.x.shape) == ((60_000, 28, 28, 1), (10_000, 28, 28, 1))
+    assert test.y[:5].tolist() == [9, 2, 1, 1, 6]
+
+
+def test_digits_under_fashion_mnists_names_are_refused(tmp_path):
+    folder = tmp_path / fashion_mnist.FOLDER
+    folder.mkdir()
+    for part, (images, labels) in idx.FILES.items():
+        write_idx(folder / images, arrays()[f"x_{part}"])
+        write_idx(folder / labels, arrays()[f"y_{part}"])
+    with pytest.raises(DataError, match=r"fashion-mnist: the test images or labels are not Fashion-MNIST's"):
+        fashion_mnist.load("test", tmp_path)
+
+
+# ---- downloads ----
+
+
+@pytest.mark.parametrize(
+    ("loader", "cure"),
+    [(mnist, "--data-dir or DEEPBAYES_DATA, or use --dataset mnist5k"), (fashion_mnist, "dataset-fashion-mnist, or")],
+)
+def test_an_unreachable_download_says_what_to_do(tmp_path, monkeypatch, loader, cure):
     import keras
 
     def unreachable(*args, **kwargs):
         raise Exception("URL fetch failure")  # what keras.utils.get_file raises
 
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr(fashion_mnist, "DEBIAN", tmp_path)
     monkeypatch.setattr(keras.utils, "get_file", unreachable)
-    with pytest.raises(DataError, match=r"cannot be reached .*--data-dir or DEEPBAYES_DATA, or use --dataset mnist5k"):
-        mnist.load("test", None)
+    with pytest.raises(DataError, match=f"cannot be reached .*{cure}"):
+        loader.load("test", None)
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_download_lands_where_it_is_looked_for(tmp_path, monkeypatch, named):
+    """A real download, by a file:// address, of a file whose content is then refused."""
+    server = tmp_path / "server"
+    server.mkdir()
+    write(server)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.setattr(download, "URL", f"file://{server}/")
+    own = tmp_path / "own"
+    own.mkdir()
+    with pytest.raises(DataError, match="not MNIST's"):
+        mnist.load("test", own if named else None)
+    expected = own if named else tmp_path / "keras" / "datasets"
+    assert mnist.find(own if named else None) == expected / "mnist.npz"
 
 
 # ---- CIFAR-binary: a made-up CIFAR-10 in the public layout ----

@@ -1,0 +1,41 @@
+"""The format of MNIST and of the sets made in its likeness: four gzipped idx files, under the same names.
+
+Source of the format: http://yann.lecun.com/exdb/mnist (LeCun, Cortes, Burges).
+"""
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+
+from data.checks import DataError
+
+FILES = {
+    "train": ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"),
+    "test": ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"),
+}
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether `folder` holds all four files."""
+    return all((folder / name).exists() for names in FILES.values() for name in names)
+
+
+def read_part(folder: Path, part: str) -> list[np.ndarray]:
+    """Pixels and labels of "train" or "test". Raises as read_file."""
+    return [read_file(folder / name) for name in FILES[part]]
+
+
+def read_file(file: Path) -> np.ndarray:
+    """A gzipped idx file of unsigned bytes. Raises DataError where it is truncated or something else."""
+    try:
+        raw = gzip.decompress(file.read_bytes())
+    except (OSError, EOFError) as error:
+        raise DataError(f"{file}: truncated or not gzip ({error}); delete it and fetch it again") from None
+    if len(raw) < 4 or raw[:3] != b"\0\0\x08":
+        raise DataError(f"{file}: not an idx file of unsigned bytes; delete it and fetch it again")
+    shape = np.frombuffer(raw, ">i4", count=raw[3], offset=4)
+    body = np.frombuffer(raw, np.uint8, offset=4 + 4 * raw[3])
+    if body.size != np.prod(shape):
+        raise DataError(f"{file}: truncated, {body.size} bytes of {np.prod(shape)}; delete it and fetch it again")
+    return body.reshape(shape)
