@@ -5,7 +5,7 @@ set -euo pipefail
 
 root=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd)
 requirements=requirements.txt
-[[ ${1:-} == test ]] && requirements=requirements-dev.txt
+[[ ${1:-} == test ]] && requirements="requirements-dev.txt"
 
 supported='import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))'
 meets='
@@ -41,6 +41,11 @@ use_environment() { # makes .venv and installs into it unless its stamp says tha
     local stamp=$root/.venv/.$requirements.stamp wanted
     wanted=$(cat "$root"/requirements*.txt | cksum)
     if [[ ! -f $stamp || $(<"$stamp") != "$wanted" ]]; then
+        if [[ ! -w $root ]]; then
+            echo "error: $("$python" --version) lacks $requirements, and .venv cannot be made: $root is not writable" >&2
+            echo "  pip install -r $root/$requirements     or, with Docker, for the tests: docker compose run test" >&2
+            exit 2
+        fi
         echo "making .venv with $("$python" --version)" >&2
         "$python" -m venv "$root/.venv"
         echo "installing $requirements into .venv (about 2 GB on disk; a minute or a few)" >&2

@@ -95,7 +95,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _common(command):
-    data_dir = os.environ.get("DEEPBAYES_DATA")
+    data_dir, results = os.environ.get("DEEPBAYES_DATA"), os.environ.get("DEEPBAYES_RESULTS")
     add = command.add_argument
     add("--dataset", choices=DATASETS, help="default: mnist where it is at hand, else the embedded mnist5k")
     add("--classifiers", nargs="+", choices=FACTORISATIONS, default=list(SEVEN_NAMES), metavar="NAME",
@@ -109,9 +109,9 @@ def _common(command):
     add(
         "--output",
         type=lambda p: Path(p).absolute(),
-        default=ROOT / "results",
+        default=Path(results).absolute() if results else ROOT / "results",
         metavar="DIR",
-        help="results store (default: results/)",
+        help="results store (default: $DEEPBAYES_RESULTS, else results/)",
     )
     add("--protocol", choices=PROTOCOLS, default="corrected", help="which quirks of 2019 to keep (default corrected)")
 

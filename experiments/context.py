@@ -9,10 +9,11 @@ import tensorflow as tf
 
 from data.checks import Images
 from data.registry import DATASETS, default_name
+from experiments.device import device
 from experiments.errors import UsageError
 from experiments.progress import say
 from experiments.protocol import PROTOCOLS, Protocol
-from experiments.results import ResultsStore, device
+from experiments.results import ResultsStore
 
 EVALUATION_BATCH = 20
 """Images at once in logits and attack gradients, where --batch-size says nothing."""
@@ -48,12 +49,13 @@ class Context:
 def open_context(options: argparse.Namespace) -> Context:
     """Loads the images and prints the opening lines. Raises DataError before anything is written."""
     check_writable(options.output)
+    processors = device()
     tf.get_logger().setLevel("ERROR")  # retracing notices: every victim is traced once, by design
     protocol = PROTOCOLS[options.protocol]
     name, batch_size = chosen_dataset(options), options.batch_size or EVALUATION_BATCH
     images = DATASETS[name].load("test", options.data_dir).spread(options.num_images)
     images = images.take(slice(protocol.images_used(len(images), batch_size)))
-    say(f"{len(images)} test images of {name}, protocol {protocol.name}, K = {options.samples}, on {device()}")
+    say(f"{len(images)} test images of {name}, protocol {protocol.name}, K = {options.samples}, on {processors}")
     return Context(options, name, images, protocol, ResultsStore(options.output), batch_size)
 
 

@@ -10,16 +10,15 @@ Files are written atomically, a result that exists is not computed again, and a 
 import hashlib
 import importlib.metadata
 import json
-import os
 import platform
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 
 from data.registry import DATASETS
+from experiments.device import device
 from models.files import FileError, read_arrays, read_json, write_arrays, write_json
 
 PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "cleverhans", "numpy")
@@ -28,12 +27,6 @@ PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "cleverhans", "nump
 def versions() -> dict[str, str]:
     found = {p: importlib.metadata.version(p) for p in PACKAGES}
     return found | {"python": platform.python_version()}
-
-
-def device() -> str:
-    """What TensorFlow computes on."""
-    gpus = tf.config.list_physical_devices("GPU")
-    return f"{len(gpus)} GPU" if gpus else f"CPU ({os.cpu_count()} cores)"
 
 
 def settings_hash(settings: dict) -> str:

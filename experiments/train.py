@@ -23,11 +23,12 @@ from experiments import figures
 from experiments.batches import run as run_batches
 from experiments.clean import compiled_logits, evaluate
 from experiments.context import EVALUATION_BATCH, check_writable, chosen_dataset
+from experiments.device import device
 from experiments.errors import UsageError
 from experiments.intervals import percent
 from experiments.progress import bar, say
 from experiments.protocol import PROTOCOLS
-from experiments.results import device, versions
+from experiments.results import versions
 from experiments.victims import deep_bayes_victim
 from models.files import FileError, atomic
 from models.training import Trainer, TrainingDiverged, TrainingSettings
@@ -43,6 +44,7 @@ def run(options: argparse.Namespace) -> int:
         tf.config.threading.set_intra_op_parallelism_threads(options.threads)
         tf.config.threading.set_inter_op_parallelism_threads(options.threads)
     check_writable(options.output)
+    processors = device()
     name = chosen_dataset(options)
     images = DATASETS[name].load("train", options.data_dir).spread(options.train_images)
     if len(images) < (options.batch_size or BATCH_SIZE):
@@ -50,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
     validation = DATASETS[name].load("test", options.data_dir).spread(VALIDATION_IMAGES)
     folder = options.output / "training" / name
     tf.config.experimental.enable_op_determinism()
-    say(f"{len(images)} training images of {name}, on {device()}, into {folder}")
+    say(f"{len(images)} training images of {name}, on {processors}, into {folder}")
     histories = {}
     for classifier_name in options.classifiers:
         stem = file_stem(name, classifier_name, options.dim_z)

@@ -10,6 +10,7 @@ import time
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from conftest import ROOT
 
 from data import mnist5k
@@ -31,7 +32,8 @@ def results(folder, victim="*", attack="fgsm"):
 @pytest.fixture(autouse=True)
 def no_data_at_hand(monkeypatch, tmp_path):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
-    monkeypatch.delenv("DEEPBAYES_DATA", raising=False)
+    for variable in ("DEEPBAYES_DATA", "DEEPBAYES_RESULTS", "DEEPBAYES_REQUIRE_GPU"):
+        monkeypatch.delenv(variable, raising=False)
 
 
 @pytest.fixture(scope="module")
@@ -261,6 +263,24 @@ def test_a_data_folder_that_does_not_exist_is_not_replaced_by_the_embedded_digit
     assert run("fgsm", "--data-dir", tmp_path / "none", "--output", tmp_path / "r") == 2
     assert "is not a folder" in capsys.readouterr().err
     assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize("command", ["fgsm", "evaluate"])
+def test_where_a_gpu_is_required_and_none_is_seen_the_cure_is_named(tmp_path, monkeypatch, capsys, command):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
+    monkeypatch.setenv("DEEPBAYES_REQUIRE_GPU", "1")
+    assert run(command, "--output", tmp_path / "r", *SMALL) == 2
+    error = capsys.readouterr().err
+    assert "TensorFlow sees no GPU" in error
+    assert "NVIDIA container toolkit" in error
+    assert "docker compose run cpu" in error
+    assert not (tmp_path / "r").exists()
+
+
+def test_results_land_where_the_environment_says(tmp_path, monkeypatch):
+    monkeypatch.setenv("DEEPBAYES_RESULTS", str(tmp_path / "r"))
+    assert run("evaluate", "--classifiers", "DFX", *SMALL) == 0
+    assert list(tmp_path.glob("r/mnist5k/DFX/clean-*.json"))
 
 
 def test_a_report_without_results_says_how_to_make_some(tmp_path, capsys):
