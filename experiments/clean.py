@@ -11,8 +11,9 @@ from experiments.context import Context
 from experiments.intervals import rate
 from experiments.victims import Victim, check_logits
 
-EVALUATION, ATTACK, FRESH = 0, 1, 2
-"""Roles of noise: what a result is measured with, what an attack's gradient sees, and the first of the fresh draws."""
+EVALUATION, ATTACK, FRESH, CALIBRATION, DETECTION = 0, 1, 2, 500, 501
+"""Roles of noise: what a result is measured with, what an attack's gradient sees, the first of the fresh draws, what
+thresholds are set on, and the second evaluation of the 2019 detection."""
 _ROLES = 1000
 EXAMPLES = 6
 

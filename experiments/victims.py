@@ -17,6 +17,7 @@ from data.registry import DATASETS
 from experiments.errors import UsageError
 from experiments.protocol import Protocol
 from models import zoo
+from models.deep_bayes import DeepBayes
 from models.files import file_sha256
 
 
@@ -30,6 +31,8 @@ class Victim:
       settings: what identifies it in a result: weights' sha256, K, sizes.
       stochastic: whether another seed gives other logits.
       bound: (x, labels, index, seed) -> (N,) nats, where the classifier has one.
+      models_x: whether its logits hold a density of x, which marginal and logit detection need.
+      trained_on: data set and part, such as "mnist5k/train". weights: the file, where it is one of ours.
     """
 
     name: str
@@ -37,6 +40,9 @@ class Victim:
     settings: dict
     stochastic: bool
     bound: Callable | None = None
+    models_x: bool = False
+    trained_on: str = ""
+    weights: Path | None = None
 
 
 def deep_bayes_victim(
@@ -45,6 +51,15 @@ def deep_bayes_victim(
     """A trained deep Bayes classifier. Raises as `zoo.load_classifier`."""
     file = zoo.weight_file(dataset, name, weights, dim_z)
     classifier = zoo.load_classifier(dataset, name, weights, dim_z, samples=samples, **protocol.classifier_options())
+    return classifier_victim(
+        classifier, zoo.file_stem(dataset, name, dim_z), file_sha256(file), zoo.read_card(file)["data"]["name"], file
+    )
+
+
+def classifier_victim(
+    classifier: DeepBayes, name: str, weights_sha256: str, trained_on: str, weights: Path | None = None
+) -> Victim:
+    """A deep Bayes classifier as a victim: noise drawn by (seed, position of the image)."""
     sizes = classifier.architecture
 
     def logits(x, index, seed):
@@ -55,9 +70,10 @@ def deep_bayes_victim(
         own = tf.gather(tf.transpose(noise, (2, 1, 0, 3)), labels, axis=1, batch_dims=1)  # (N, K, Z): the true class's
         return classifier.bound(x, labels, tf.transpose(own, (1, 0, 2)))
 
-    settings = {"weights_sha256": file_sha256(file), "samples": samples, "dim_z": sizes.dim_z}
+    settings = {"weights_sha256": weights_sha256, "samples": classifier.samples, "dim_z": sizes.dim_z}
     settings["likelihood"] = classifier.likelihood
-    return Victim(zoo.file_stem(dataset, name, dim_z), logits, settings, stochastic=True, bound=bound)
+    models_x = classifier.factorisation.models_x
+    return Victim(name, logits, settings, True, bound, models_x, trained_on, weights)
 
 
 def chosen_victims(
@@ -98,7 +114,8 @@ def keras_victim(file: Path, dataset: str) -> Victim:
     def victim(x, index, seed):
         return model(x, training=False)
 
-    return Victim(file.stem, victim, {"weights_sha256": file_sha256(file)}, stochastic=False)
+    settings = {"weights_sha256": file_sha256(file)}
+    return Victim(file.stem, victim, settings, stochastic=False, trained_on=f"{dataset}/train")
 
 
 def check_logits(logits, n: int, classes: int, source: str) -> None:

@@ -19,12 +19,13 @@ import tensorflow as tf
 
 from attacks import fgsm
 from data import plane_frog
+from legacy_port import detection
 from legacy_port.checkpoints import to_2019
 from legacy_port.golden import Golden
 from models.files import FileError
 from models.training import TrainingSettings, adam_step, make_optimizer
 
-RELATIVE, GRADIENT, WEIGHT = 1e-4, 1e-3, 2e-5
+RELATIVE, GRADIENT, WEIGHT, DETECTION = 1e-4, 1e-3, 2e-5, 1e-2
 SIGN_SHARE = 1e-3  # of pixels of a one-step attack: a gradient near 0 may flip its sign
 
 
@@ -152,6 +153,16 @@ def _order(g: Golden) -> Iterator[Row]:
             yield Row(key, float(np.mean(value != g[key])), 0.0, "share that differs")
 
 
+def _detection(g: Golden) -> Iterator[Row]:
+    """What the 2019 detection script reports, in percentage points and pixel scale."""
+    ours = detection.report(
+        g["logits_train"], g["y_train"], g["logits_adv_guard"], g["logits_adv_victim"], g["y_clean"], g["perturbation"],
+        transfer="test transfer attack" in str(g["stdout"]),
+    )  # fmt: skip
+    for key, golden in g.folder("result").items():
+        yield Row(f"result/{key}", abs(ours[key] - float(golden)), DETECTION, "absolute")
+
+
 _BETA = r"(?:_beta(?P<beta>[\d.]+))?"
 FAMILIES: list[tuple[str, Callable[[Golden, str, re.Match], Row]]] = [
     (
@@ -172,7 +183,7 @@ def check(path: Path) -> Iterator[Row]:
     """A row for every output of a golden file; a key that no family knows is a row that fails."""
     g = Golden(path)
     if "logits_adv_guard" in g:
-        yield from (Row(key, None) for key in g.outputs if key.startswith("result/"))
+        yield from _detection(g)
         return
     grouped = set()
     for key in g.outputs:
