@@ -5,11 +5,11 @@ whoever holds index files or attack files of 2019: the classes one after the oth
 part and one of the test part, drawn in that order after a single np.random.seed(0).
 """
 
-import pickle
 from pathlib import Path
 
 import numpy as np
 
+from data import safe_pickle
 from data.checks import DataError, Images, check_pixels, from_pixels
 
 SHAPE, CLASSES = (32, 32, 3), 2
@@ -60,26 +60,12 @@ def _find(data_dir: Path | None) -> Path:
     raise DataError(f"{data_dir} holds no {FOLDER}/test_batch; unpack cifar-10-python.tar.gz there")
 
 
-class _ArraysOnly(pickle.Unpickler):
-    """CIFAR-10 comes as pickles of strings, numbers, lists and one numpy array: nothing else is admitted."""
-
-    ALLOWED = frozenset({
-        ("numpy.core.multiarray", "_reconstruct"), ("numpy._core.multiarray", "_reconstruct"),
-        ("numpy", "ndarray"), ("numpy", "dtype"), ("_codecs", "encode"),
-    })  # fmt: skip
-
-    def find_class(self, module, name):
-        if (module, name) not in self.ALLOWED:
-            raise pickle.UnpicklingError(f"{module}.{name} is not admitted")
-        return super().find_class(module, name)
-
-
 def _read_batch(file: Path):
+    """CIFAR-10 comes as pickles: nothing but data is admitted."""
     try:
-        with open(file, "rb") as handle:
-            batch = _ArraysOnly(handle, encoding="latin1").load()
+        batch = safe_pickle.load(file, encoding="latin1")
         return np.asarray(batch["data"]), np.asarray(batch["labels"], np.int64)
-    except FileNotFoundError:
-        raise DataError(f"{file} does not exist; {_CURE}") from None
-    except (pickle.UnpicklingError, EOFError, KeyError, TypeError, ValueError, OSError, AttributeError) as error:
-        raise DataError(f"{file}: truncated or not a CIFAR-10 batch ({error}); {_CURE}") from None
+    except safe_pickle.UnreadablePickle as error:
+        raise DataError(f"{error}; {_CURE}") from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{file}: not a CIFAR-10 batch ({error}); {_CURE}") from None

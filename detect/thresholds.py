@@ -1,8 +1,8 @@
 """Thresholds, from training logits alone, before any attack is seen.
 
     quantile    the (1 - rate) quantile of the statistic over the training images (of each class, where it has its own)
-    bisection   mean + alpha * std (population), alpha by 2019's bisection: on [0, 3] from 1.5, at most 20 steps, until the
-                training rate is within 0.01 points of the wanted one. A rate that needs alpha > 3 is missed.
+    bisection   mean + alpha * std (population), alpha by 2019's bisection: on [0, 3] from 1.5, at most 20 steps, until
+                the training rate is within 0.01 points of the wanted one. A rate that needs alpha > 3 is missed.
 
 The statistic of a training image is taken at its TRUE label, that of a test image at its PREDICTED one.
 """
@@ -23,7 +23,7 @@ class FittedDetector:
     """A detector with its thresholds.
 
     Attributes:
-      thresholds, means, stds: (C,) of the training statistic by class; all the same where the detector has one threshold.
+      thresholds, means, stds: (C,) of the training statistic by class; all the same for a detector of one threshold.
       mean_posterior: (C, C), the mean posterior of the training images of each class.
       training_rate: share of training images that it rejects, averaged over classes where each has its own threshold.
     """

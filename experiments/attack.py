@@ -25,19 +25,31 @@ _GRADIENT_COST, _FRESH_COST = 3, 12  # of a gradient and of a success checked, i
 
 def run(options: argparse.Namespace) -> int:
     context = open_context(options)
-    attack = ATTACKS[options.command]
-    grid = sorted(set(options.eps or DATASETS[context.dataset].eps_grid))
+    attacked = attack_victims(context, ATTACKS[options.command])
+    report.show(context.store, [result for _, results in attacked for result in results])
+    return 0
+
+
+def attack_victims(context: Context, attack: Attack, needed: frozenset[str] = frozenset()) -> list[tuple[Victim, list]]:
+    """Each chosen victim with its results: clean, then one for each eps of the grid.
+
+    Args:
+      needed: arrays that must be stored with every result ("logits", "x_adv"); results without them are made again.
+    """
+    o = context.options
+    needed |= {"x_adv"} if o.save else frozenset()
+    grid = sorted(set(o.eps or DATASETS[context.dataset].eps_grid))
     victims = _victims(context)
     n = len(context.images)
     per_victim = n * (_GRADIENT_COST + 1 + len(grid)) + len(grid) * _FRESH_COST * min(n, FRESH_CHECKED)
-    results = []
+    attacked = []
     with bar(per_victim * len(victims)) as progress:
         for k, (name, load) in enumerate(victims):
             progress.describe(name)
-            results += attack_victim(context, load(), attack, grid, progress.advance)
+            victim = load()
+            attacked.append((victim, attack_victim(context, victim, attack, grid, progress.advance, needed)))
             progress.rewind(per_victim * (k + 1))
-    report.show(context.store, results)
-    return 0
+    return attacked
 
 
 def _victims(context: Context) -> list[tuple[str, Callable[[], Victim]]]:
@@ -49,23 +61,25 @@ def _victims(context: Context) -> list[tuple[str, Callable[[], Victim]]]:
     return chosen_victims(o, context.dataset, context.protocol)
 
 
-def attack_victim(context: Context, victim: Victim, attack: Attack, grid, advance) -> list[dict]:
+def attack_victim(
+    context: Context, victim: Victim, attack: Attack, grid, advance=lambda n: None, needed: frozenset[str] = frozenset()
+) -> list[dict]:
     """Measures one victim clean and at every eps of the grid; results that exist are kept. Returns the results."""
     o, images = context.options, context.images
     logits = compiled_logits(victim, images.x.shape[1:], context.batch_size)
-    clean = measure_clean(context, victim, logits, advance)
+    clean = measure_clean(context, victim, logits, advance, bool(needed))
     labels = _targets(context) if o.targeted else images.y
     results, step = [clean], None
     for eps in grid:
         settings = {"attack": attack.name, "victim": victim.name, "eps": eps, "targeted": o.targeted}
         settings |= context.settings() | victim.settings
         found = None if o.fresh else context.store.read(settings)
-        if found and o.save and "x_adv" not in context.store.arrays(found):
+        if found and needed and not needed <= context.store.arrays(found).keys():
             found = None
         if found is None:
             if step is None:
                 step = _direction(context, victim, labels, advance)
-            found = _measure(context, victim, logits, settings, labels, clean, step, advance)
+            found = _measure(context, victim, logits, settings, labels, clean, step, advance, "x_adv" in needed)
         results.append(found)
     say(
         f"{victim.name}: clean {percent(clean['accuracy'])} %, "
@@ -100,7 +114,7 @@ def _direction(context: Context, victim: Victim, labels, advance) -> dict:
     return {"values": values, "seconds": time.monotonic() - start}
 
 
-def _measure(context: Context, victim: Victim, logits, settings, labels, clean, step, advance) -> dict:
+def _measure(context: Context, victim: Victim, logits, settings, labels, clean, step, advance, save: bool) -> dict:
     o, images = context.options, context.images
     start, index = time.monotonic(), images.index.astype(np.int32)
     eps = settings["eps"]
@@ -125,9 +139,9 @@ def _measure(context: Context, victim: Victim, logits, settings, labels, clean, 
         "predictions": predictions.tolist(),
         "seconds": {"gradient": step["seconds"], "evaluation": time.monotonic() - start},
     }
-    arrays = examples(adversarial, index)
-    if o.save:
-        arrays |= {"x_adv": adversarial, "y": images.y, "y_attacked": labels, "logits": outputs, "index": index}
+    arrays = examples(adversarial, index) | {"logits": outputs}
+    if save:
+        arrays |= {"x_adv": adversarial, "y": images.y, "y_attacked": labels, "index": index}
     return context.store.write(settings, content, arrays)
 
 

@@ -33,18 +33,25 @@ def compiled_logits(victim: Victim, shape, batch_size: int):
     return tf.function(victim.logits, input_signature=signature)
 
 
-def measure_clean(context: Context, victim: Victim, logits, advance=lambda n: None) -> dict:
-    """The stored or newly computed clean result of a victim; `logits` is its compiled function."""
+def measure_clean(context: Context, victim: Victim, logits, advance=lambda n: None, needed: bool = False) -> dict:
+    """The stored or newly computed clean result of a victim; `logits` is its compiled function.
+
+    Args:
+      needed: whether the logits must be stored with it: results of older versions lack them, and are made again.
+    """
     settings = {"attack": "clean", "victim": victim.name} | context.settings() | victim.settings
-    if not context.options.fresh and (found := context.store.read(settings)):
+    found = None if context.options.fresh else context.store.read(settings)
+    if found and not (needed and "logits" not in context.store.arrays(found)):
         return found
     images = context.images
-    content = evaluate(victim, logits, images, context.options.seed, context.batch_size, advance)
-    return context.store.write(settings, content, examples(images.x, images.index))
+    content, outputs = evaluate(victim, logits, images, context.options.seed, context.batch_size, advance)
+    return context.store.write(settings, content, examples(images.x, images.index) | {"logits": outputs})
 
 
-def evaluate(victim: Victim, logits, images: Images, seed: int, batch_size: int, advance=lambda n: None) -> dict:
-    """Accuracy, predictions in the order of the images, and bound.
+def evaluate(
+    victim: Victim, logits, images: Images, seed: int, batch_size: int, advance=lambda n: None
+) -> tuple[dict, np.ndarray]:
+    """Accuracy, predictions in the order of the images, and bound; and the logits (N, C).
 
     `bound` is the mean and standard deviation in nats of the importance-weighted bound on log p(x, y) with the victim's
     K samples; None for a victim without one.
@@ -63,13 +70,14 @@ def evaluate(victim: Victim, logits, images: Images, seed: int, batch_size: int,
         arrays = (images.x, images.y.astype(np.int32), index)
         nats = run(lambda x, y, i: compiled(x, y, i, role), arrays, batch_size).astype(np.float64)
         bound = {"mean": float(nats.mean()), "std": float(nats.std()), "n": len(nats)}
-    return {
+    content = {
         "n": len(images),
         "accuracy": rate(np.sum(predictions == images.y), len(images)),
         "bound": bound,
         "predictions": predictions.tolist(),
         "seconds": time.monotonic() - start,
     }
+    return content, outputs
 
 
 def examples(x, index) -> dict[str, np.ndarray]:

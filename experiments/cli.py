@@ -23,6 +23,7 @@ EXAMPLES = """examples:
   ./run_experiments.sh fgsm --classifiers GBZ DFX --eps 0.1 0.3 --num-images all
   ./run_experiments.sh fgsm --protocol paper --data-dir ~/data --num-images 1000 --save
   ./run_experiments.sh fgsm --victim-model my_cnn.keras        any Keras model that gives logits
+  ./run_experiments.sh detect --attack fgsm                    what the detectors notice of it, beside the paper's
   ./run_experiments.sh evaluate --dataset mnist                clean accuracy and bound
   ./run_experiments.sh train --classifiers GBZ --epochs 100    goes on by itself after an interruption
   ./run_experiments.sh report                                  tables and figures from the results that exist
@@ -34,6 +35,9 @@ COMMANDS = {
     "train": "train classifiers; resumes where an earlier run stopped",
     "evaluate": "clean accuracy and bound of trained classifiers",
     **{a.name: f"{a.title}: accuracy under attack beside the paper's" for a in ATTACKS.values()},
+    "detect": "how many successful attacks each detector notices, beside the paper's",
+    "ood": "how well the detectors tell other images from those of the data set",
+    "rings": "the paper's Figure 2: two rings, three detectors; seconds to run",
     "report": "tables and figures from the results that exist",
     "parity": "compare with golden files of the 2019 code: parity FILE.npz ...",
     "test": "run the test suite (arguments go to pytest)",
@@ -51,6 +55,18 @@ def positive(text: str) -> int:
     value = int(text) if text.isdigit() else 0
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
+    return value
+
+
+def calibration_count(text: str) -> int | str | None:
+    """As `count`; "auto" is what ships, else a default number."""
+    return text if text == "auto" else count(text)
+
+
+def share(text: str) -> float:
+    value = not_negative(text)
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not between 0 and 1")
     return value
 
 
@@ -79,6 +95,9 @@ def parser() -> argparse.ArgumentParser:
         )
         if passed_on:
             continue
+        if name == "rings":
+            _seed_and_output(command)
+            continue
         _common(command)
         if name == "train":
             _training(command)
@@ -86,16 +105,18 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument(
                 "--num-images", type=count, default=500, metavar="N", help="test images, or all (default 500)"
             )
-        if name in ATTACKS:
+        if name in ATTACKS or name == "detect":
             _attack(command)
-        if name in (*ATTACKS, "evaluate"):
+        if name in ("detect", "ood"):
+            _detection(command)
+        if name in (*ATTACKS, "evaluate", "detect", "ood"):
             command.add_argument("--fresh", action="store_true", help="recompute results that exist")
             command.add_argument("--weights", type=Path, metavar="DIR", help="folder of weights that you trained")
     return main_parser
 
 
 def _common(command):
-    data_dir, results = os.environ.get("DEEPBAYES_DATA"), os.environ.get("DEEPBAYES_RESULTS")
+    data_dir = os.environ.get("DEEPBAYES_DATA")
     add = command.add_argument
     add("--dataset", choices=DATASETS, help="default: mnist where it is at hand, else the embedded mnist5k")
     add("--classifiers", nargs="+", choices=FACTORISATIONS, default=list(SEVEN_NAMES), metavar="NAME",
@@ -103,9 +124,15 @@ def _common(command):
     add("--samples", type=positive, default=10, metavar="K", help="samples of z in a logit (default 10)")
     add("--batch-size", type=positive, metavar="N", help="images at once; attacks 20, training 50 by default")
     add("--dim-z", type=positive, metavar="Z", help="latent size other than the data set's own")
-    add("--seed", type=int, default=0, metavar="S", help="seed of everything random (default 0)")
     add("--data-dir", type=Path, default=Path(data_dir) if data_dir else None, metavar="DIR",
         help="folder of data sets (default: $DEEPBAYES_DATA)")  # fmt: skip
+    _seed_and_output(command)
+    add("--protocol", choices=PROTOCOLS, default="corrected", help="which quirks of 2019 to keep (default corrected)")
+
+
+def _seed_and_output(command):
+    results, add = os.environ.get("DEEPBAYES_RESULTS"), command.add_argument
+    add("--seed", type=int, default=0, metavar="S", help="seed of everything random (default 0)")
     add(
         "--output",
         type=lambda p: Path(p).absolute(),
@@ -113,7 +140,6 @@ def _common(command):
         metavar="DIR",
         help="results store (default: $DEEPBAYES_RESULTS, else results/)",
     )
-    add("--protocol", choices=PROTOCOLS, default="corrected", help="which quirks of 2019 to keep (default corrected)")
 
 
 def _training(command):
@@ -135,6 +161,20 @@ def _attack(command):
     add("--targeted", action="store_true", help="towards a random wrong label instead of away from the true one")
     add("--victim-model", type=Path, metavar="FILE", help="attack this Keras model of logits instead of --classifiers")
     add("--save", action="store_true", help="keep adversarial images, labels and logits as .npz")
+
+
+def _detection(command):
+    add = command.add_argument
+    if command.prog.endswith(" detect"):
+        add("--attack", choices=ATTACKS, default="fgsm", help="default fgsm")
+        add("--guard", choices=FACTORISATIONS, metavar="NAME",
+            help="the classifier that looks (default: the victim itself)")  # fmt: skip
+    else:
+        add("--against", choices=("fashion_mnist", "noise"), nargs="+", default=["fashion_mnist", "noise"],
+            help="the other images (default both)")  # fmt: skip
+    add("--fpr", type=share, default=0.05, metavar="P", help="share of training images to reject (default 0.05)")
+    add("--calibration-images", type=calibration_count, default="auto", metavar="N",
+        help="training images for thresholds, or all (default: all where their logits ship, else 10,000)")  # fmt: skip
 
 
 def _import_tensorflow() -> None:

@@ -17,7 +17,7 @@ _MARKERS = "osD^vPX*<>"
 _COLOURS = {"G": plt.get_cmap("Blues"), "D": plt.get_cmap("Oranges")}
 
 
-def _style(names: list[str]) -> dict[str, dict]:
+def style(names: list[str]) -> dict[str, dict]:
     """Blue for generative, orange for discriminative classifiers, grey for others; a marker each."""
     styles = {}
     for k, name in enumerate(names):
@@ -37,7 +37,7 @@ def save(figure, file: Path) -> Path:
 
 def accuracy_by_eps(group: Group, file: Path) -> Path:
     """Ours with 95 % bands, and the paper's on the same axes beside it where it has figures."""
-    styles, grid = _style(list(group.victims)), group.grid
+    styles, grid = style(list(group.victims)), group.grid
     paper = {
         name: [paper_accuracy(group.dataset, name, "clean")]
         + [paper_accuracy(group.dataset, name, group.attack, f"eps={e:g}") for e in grid]
@@ -112,7 +112,7 @@ def _spread(n: int, shown: int) -> list[int]:
 
 def training_curves(histories: dict[str, list[dict]], file: Path) -> Path:
     """Bound and validation accuracy by epoch, a line a classifier; dashed, how the 2019 code learnt it where known."""
-    styles = _style(list(histories))
+    styles = style(list(histories))
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4))
     for name, rows in histories.items():
         left.plot([r["epoch"] for r in rows], [r["bound"] for r in rows], label=name, **styles[name], markevery=5)

@@ -10,6 +10,27 @@ from dataclasses import asdict, dataclass
 
 
 @dataclass(frozen=True)
+class DetectionProtocol:
+    """How detection is fitted and counted.
+
+    Attributes:
+      rule: of the thresholds, one of detect.thresholds.RULES. 2019's bisection can miss the wanted rate.
+      second_evaluation: 2019 takes success and predicted class from the stored logits, the statistic from another draw
+        of the noise. A deployed guard sees one evaluation.
+      only_right_before: count successes among images that were right before the attack; 2019 counts all that end wrong.
+      class_averaged: the rate in the tables is 2019's mean over the predicted classes that occur, for detectors with a
+        threshold a class. Otherwise it is over images. Both are stored.
+      kl_rows_within_success: 2019's index fault in KL detection.
+    """
+
+    rule: str = "quantile"
+    second_evaluation: bool = False
+    only_right_before: bool = True
+    class_averaged: bool = False
+    kl_rows_within_success: bool = False
+
+
+@dataclass(frozen=True)
 class Protocol:
     """Named choices between 2019's behaviour and the corrected one.
 
@@ -18,12 +39,14 @@ class Protocol:
         classifier is sure; the log-odds has the same gradient direction and does not.
       uniform_prior: log p(y) is log 1/C; 2019 has log 0.1 whatever C, a constant shift of the logits with two classes.
       keep_partial_batch: 2019 drops the images that do not fill the last batch.
+      detection: see DetectionProtocol.
     """
 
     name: str
     loss: str = "log-odds"
     uniform_prior: bool = True
     keep_partial_batch: bool = True
+    detection: DetectionProtocol = DetectionProtocol()
 
     def classifier_options(self) -> dict:
         """What a deep Bayes classifier is built with."""
@@ -34,10 +57,16 @@ class Protocol:
         return n if self.keep_partial_batch or n < batch_size else n - n % batch_size
 
     def settings(self) -> dict:
-        return asdict(self)
+        """What an attack's result depends on; detection has settings of its own."""
+        return {k: v for k, v in asdict(self).items() if k != "detection"}
 
 
-_AS_2019 = {"loss": "cross-entropy", "uniform_prior": False, "keep_partial_batch": False}
+_AS_2019 = {
+    "loss": "cross-entropy",
+    "uniform_prior": False,
+    "keep_partial_batch": False,
+    "detection": DetectionProtocol("bisection", True, False, True, True),
+}
 
 PROTOCOLS: dict[str, Protocol] = {
     p.name: p for p in (Protocol("corrected"), Protocol("paper", **_AS_2019), Protocol("2019-code", **_AS_2019))

@@ -14,12 +14,22 @@ PAPER_IMAGES = {"mnist": "the 10,000 official MNIST test images"}
 def _table() -> dict[tuple, float]:
     with open(FILE, newline="") as file:
         rows = list(csv.DictReader(file))
-    return {(r["dataset"], r["classifier"], r["attack"], r["parameter"]): float(r["value"]) for r in rows}
+    keys = ("dataset", "classifier", "attack", "parameter", "metric")
+    return {tuple(r[k] for k in keys): float(r["value"]) for r in rows}
 
 
 def paper_accuracy(dataset: str, classifier: str, attack: str, parameter: str = "") -> float | None:
     """The paper's accuracy in percent ("fgsm", "eps=0.1"; "clean", ""), or None where it gives none."""
-    return _table().get((SAME_CLASSIFIERS.get(dataset, dataset), classifier, attack, parameter))
+    return _published(dataset, classifier, attack, parameter, "accuracy_percent")
+
+
+def paper_detection(dataset: str, classifier: str, attack: str, parameter: str, detector: str) -> float | None:
+    """The paper's TP rate in percent ("fgsm", "eps=0.1", "kl"), class-averaged for all but marginal; or None."""
+    return _published(dataset, classifier, attack, parameter, f"tp_{detector}_percent")
+
+
+def _published(dataset: str, classifier: str, attack: str, parameter: str, metric: str) -> float | None:
+    return _table().get((SAME_CLASSIFIERS.get(dataset, dataset), classifier, attack, parameter, metric))
 
 
 def curve_of_2019(classifier: str) -> list[dict[str, float]]:

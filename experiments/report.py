@@ -4,11 +4,12 @@ import argparse
 from collections.abc import Iterable
 
 from data.registry import DATASETS
-from experiments import figures
+from experiments import detection_figures, figures
+from experiments.detection_tables import DetectionGroup, OodGroup, detection_tables, ood_table
 from experiments.errors import UsageError
 from experiments.progress import say, tables
 from experiments.results import ResultsStore
-from experiments.tables import Group, accuracy_table, clean_table, success_table
+from experiments.tables import Group, Table, accuracy_table, clean_table, success_table
 from models.factorisation import SEVEN_NAMES
 from models.files import atomic
 
@@ -26,8 +27,14 @@ def run(options: argparse.Namespace) -> int:
 
 def show(store: ResultsStore, results: list[dict]) -> None:
     """Prints and stores the tables and figures of these results."""
-    for group in groups(results):
+    other_images = [r for r in results if r["settings"]["attack"] == "ood"]
+    detected = [r for r in results if "detection" in r["settings"] and r not in other_images]
+    for group in groups(r for r in results if "detection" not in r["settings"]):
         show_group(store, group)
+    for group in detection_groups(detected):
+        show_detection(store, group)
+    for group in ood_groups(other_images):
+        _show_tables(store, group.dataset, group.stem, [ood_table(group)])
 
 
 def groups(results: Iterable[dict]) -> list[Group]:
@@ -59,20 +66,51 @@ def groups(results: Iterable[dict]) -> list[Group]:
     return found
 
 
+def detection_groups(results: Iterable[dict]) -> list[DetectionGroup]:
+    """Detection results by attack and settings, self-guarded ones and transfer apart."""
+    found = {}
+    for result in results:
+        s, d = result["settings"], result["settings"]["detection"]
+        own = d["guard"] == s["victim"]
+        key = (s["attack"], s["targeted"], s["dataset"], s["protocol"]["name"], s.get("samples"), s["seed"])
+        guards = found.setdefault((*key, s["num_images"], d["rate"], own), {})
+        guards.setdefault(s["victim"] if own else f"{s['victim']} -> {d['guard']}", {})[s["eps"]] = result
+    return [
+        DetectionGroup(*key, guards=_ordered(guards), note=DATASETS[key[2]].caveat)
+        for (*key, _), guards in found.items()
+    ]
+
+
+def ood_groups(results: Iterable[dict]) -> list[OodGroup]:
+    found = {}
+    for result in results:
+        s = result["settings"]
+        key = (
+            s["dataset"],
+            s["protocol"]["name"],
+            s.get("samples"),
+            s["seed"],
+            s["num_images"],
+            s["detection"]["rate"],
+        )
+        found.setdefault(key, {}).setdefault(s["victim"], {})[s["against"]] = result
+    return [OodGroup(*key, guards=_ordered(guards), note=DATASETS[key[0]].caveat) for key, guards in found.items()]
+
+
+def _ordered(named: dict) -> dict:
+    order = {name: k for k, name in enumerate(SEVEN_NAMES)}
+    return dict(sorted(named.items(), key=lambda item: (order.get(item[0], len(order)), item[0])))
+
+
 def _group(attack, targeted, key, victims) -> Group:
     dataset, protocol, samples, seed, n = key
-    order = {name: k for k, name in enumerate(SEVEN_NAMES)}
-    ordered = dict(sorted(victims.items(), key=lambda item: (order.get(item[0], len(order)), item[0])))
-    return Group(attack, targeted, dataset, protocol, samples, seed, n, ordered, DATASETS[dataset].caveat)
+    return Group(attack, targeted, dataset, protocol, samples, seed, n, _ordered(victims), DATASETS[dataset].caveat)
 
 
 def show_group(store: ResultsStore, group: Group) -> None:
     folder = store.root / group.dataset
     shown = [clean_table(group)] if group.attack == "clean" else [accuracy_table(group), success_table(group)]
-    for table in shown:
-        tables.print(table.rich())
-    with atomic(folder / f"{group.stem}.md") as temporary:
-        temporary.write_text("\n".join(table.markdown() for table in shown))
+    _show_tables(store, group.dataset, group.stem, shown)
     if group.attack == "clean":
         return
     files = [
@@ -80,3 +118,21 @@ def show_group(store: ResultsStore, group: Group) -> None:
         figures.example_strip(group, store.arrays, folder / f"{group.stem}_examples.png"),
     ]
     say(f"table: {folder / group.stem}.md, figures: " + ", ".join(str(f) for f in files))
+
+
+def show_detection(store: ResultsStore, group: DetectionGroup) -> None:
+    folder = store.root / group.dataset
+    _show_tables(store, group.dataset, group.stem, detection_tables(group))
+    files = [
+        detection_figures.detection_by_eps(group, folder / f"{group.stem}.png"),
+        detection_figures.histograms(group, store.arrays, folder / f"{group.stem}_histograms.png"),
+        detection_figures.roc_curves(group, store.arrays, folder / f"{group.stem}_roc.png"),
+    ]
+    say(f"tables: {folder / group.stem}.md, figures: " + ", ".join(str(f) for f in files))
+
+
+def _show_tables(store: ResultsStore, dataset: str, stem: str, shown: list[Table]) -> None:
+    for table in shown:
+        tables.print(table.rich())
+    with atomic(store.root / dataset / f"{stem}.md") as temporary:
+        temporary.write_text("\n".join(table.markdown() for table in shown))

@@ -1,8 +1,9 @@
 """The results store: one JSON a result, found again by the hash of its settings.
 
     results/<dataset>/<victim>/<attack>_<parameter>-<hash>.json   settings, versions, counts, rates, norms, wall time
-    results/<dataset>/<victim>/<the same>.npz                     a few images for the figures; with --save all
-                                                                  adversarial images, labels and logits
+    results/<dataset>/<victim>/<the same>.npz                     logits, a few images for the figures; with --save
+                                                                  all adversarial images and labels
+    results/<dataset>/<victim>/detect_<attack>_...-<hash>.json    what a guard noticed of them; .npz: its statistics
 
 Files are written atomically, a result that exists is not computed again, and a damaged one is reported and replaced.
 """
@@ -45,6 +46,11 @@ class ResultsStore:
         if "eps" in settings:
             two_digits = f"{settings['eps']:.2f}"
             label += f"_eps{two_digits if float(two_digits) == settings['eps'] else settings['eps']}"
+        if "against" in settings:
+            label += f"_{settings['against']}"
+        elif "detection" in settings:
+            guard = settings["detection"]["guard"]
+            label = f"detect_{label}" + (f"_guard_{guard}" if guard != settings["victim"] else "")
         return self.root / settings["dataset"] / settings["victim"] / f"{label}-{settings_hash(settings)}.json"
 
     def read(self, settings: dict) -> dict | None:

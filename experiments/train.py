@@ -193,6 +193,6 @@ def _measure(options, dataset: str, name: str, images: Images, file: Path) -> di
     )
     logits = compiled_logits(victim, images.x.shape[1:], EVALUATION_BATCH)
     with bar(len(images), f"{file.stem} on {dataset}/test") as progress:
-        result = evaluate(victim, logits, images, options.seed, EVALUATION_BATCH, progress.advance)
+        result, _ = evaluate(victim, logits, images, options.seed, EVALUATION_BATCH, progress.advance)
     kept = {k: result[k] for k in ("n", "accuracy", "bound")}
     return kept | {"samples": options.samples, "seed": options.seed}

@@ -322,7 +322,7 @@ def test_fgsm_goes_on_after_kill_9_with_the_same_numbers(attacked, tmp_path):
 
 
 def test_ctrl_c_says_what_was_kept(tmp_path):
-    command = ["fgsm", "--dataset", "mnist5k", "--classifiers", "GBZ", "DFX", "--output", tmp_path, *SMALL]
+    command = ["fgsm", "--dataset", "mnist5k", "--classifiers", "GBZ", "GFZ", "GFY", "--output", tmp_path, *SMALL]
     process = start(*command)
     wait_for(lambda: results(tmp_path), process)
     process.send_signal(signal.SIGINT)

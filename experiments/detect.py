@@ -1,0 +1,149 @@
+"""`detect`: how many successful attacks a guard notices, at thresholds set on training images before any attack.
+
+The guard is the victim itself, or another classifier (`--guard`), which then sees what was made against the victim.
+"""
+
+import argparse
+
+import numpy as np
+
+from attacks.registry import ATTACKS
+from detect.metrics import auroc, class_averaged, true_rate_at
+from detect.registry import DETECTORS
+from detect.thresholds import FittedDetector, fit
+from experiments import report
+from experiments.attack import attack_victims
+from experiments.batches import run as run_batches
+from experiments.clean import DETECTION, EVALUATION, compiled_logits, measure_clean, noise_seed
+from experiments.context import Context, open_context
+from experiments.errors import UsageError
+from experiments.intervals import percent, rate
+from experiments.progress import bar, say
+from experiments.protocol import DetectionProtocol
+from experiments.training_logits import training_logits
+from experiments.victims import Victim, deep_bayes_victim
+from models import zoo
+
+FALSE_RATES = (0.05, 0.01)
+"""False-positive rates at which the ROC curve is read."""
+
+
+def run(options: argparse.Namespace) -> int:
+    context = open_context(options)
+    guard = _guard(context)
+    looks_again = guard is not None or context.protocol.detection.second_evaluation
+    needed = frozenset({"logits", "x_adv"} if looks_again else {"logits"})
+    attacked = attack_victims(context, ATTACKS[options.attack], needed)
+    results = []
+    for victim, found in attacked:
+        results += detect(context, victim, guard or victim, found)
+    report.show(context.store, results)
+    return 0
+
+
+def _guard(context: Context) -> Victim | None:
+    o = context.options
+    if not o.guard:
+        return None
+    zoo.usable_card(context.dataset, o.guard, o.weights, o.dim_z)
+    return deep_bayes_victim(
+        context.dataset, o.guard, samples=o.samples, protocol=context.protocol, weights=o.weights, dim_z=o.dim_z
+    )
+
+
+def fit_detectors(context: Context, guard: Victim) -> tuple[dict[str, FittedDetector], dict]:
+    """The guard's detectors by name, without those that need a density where it has none; and what they depend on."""
+    o, rule = context.options, context.protocol.detection.rule
+    training = training_logits(o, context.dataset, guard, context.protocol)
+    names = [n for n, d in DETECTORS.items() if guard.models_x or not d.needs_density]
+    try:
+        detectors = {n: fit(n, training.logits, training.labels, o.fpr, rule) for n in names}
+    except ValueError as error:
+        raise UsageError(f"{guard.name}: {error}") from None
+    return detectors, {"rule": rule, "rate": o.fpr, "calibration": training.settings}
+
+
+def detect(context: Context, victim: Victim, guard: Victim, found: list[dict]) -> list[dict]:
+    """A detection result for each attack result of `found`, which begins with the victim's clean one."""
+    o, how, images = context.options, context.protocol.detection, context.images
+    detectors, settings = fit_detectors(context, guard)
+    settings |= {"guard": guard.name, "guard_settings": guard.settings}
+    logits = compiled_logits(guard, images.x.shape[1:], context.batch_size)
+    clean, *attacks = found
+    if guard is not victim:
+        clean = measure_clean(context, guard, logits, needed=True)
+    clean_logits = context.store.arrays(clean)["logits"]
+    index, seed = images.index.astype(np.int32), noise_seed(o.seed, EVALUATION if guard is not victim else DETECTION)
+    results = []
+    with bar(len(images) * len(attacks), f"{guard.name} looks at the attacks on {victim.name}") as progress:
+        for attack in attacks:
+            full = attack["settings"] | {"detection": settings}
+            result = None if o.fresh else context.store.read(full)
+            if result is None:
+                stored = context.store.arrays(attack)
+                seen = stored["logits"]
+                if guard is not victim or how.second_evaluation:
+                    arrays = (stored["x_adv"], index)
+                    seen = run_batches(lambda x, i: logits(x, i, seed), arrays, context.batch_size, progress.advance)
+                deciding = stored["logits"] if guard is victim else seen
+                content, arrays = measure(detectors, how, clean_logits, seen, deciding, images.y)
+                fooled = stored["logits"].argmax(axis=1) != images.y
+                content["transferred"] = rate(np.sum(fooled & (deciding.argmax(axis=1) != images.y)), fooled.sum())
+                result = context.store.write(full, content, arrays)
+            results.append(result)
+    noticed = [f"eps {r['settings']['eps']:g}: {percent(r['union']['tp'])} %" for r in results]
+    say(f"{guard.name}: of the successful attacks, any detector notices at " + ", ".join(noticed))
+    return results
+
+
+def measure(
+    detectors: dict[str, FittedDetector], how: DetectionProtocol, clean_logits, logits, deciding, y
+) -> tuple[dict, dict[str, np.ndarray]]:
+    """What each detector, and any of them together, does with clean and attacked images of one guard.
+
+    Args:
+      clean_logits, logits: (N, C), of the images before and after the attack; the statistics come from them.
+      deciding: (N, C), what success and predicted class come from: `logits`, but for 2019's second evaluation.
+      y: (N,) true labels.
+
+    Returns:
+      the content of a result: for each detector `fp` (clean test images), `tp` (successful attacks, by image),
+      `tp_class_averaged`, `auroc`, `true_rate_at`, `unnoticed_errors` (of all attacked images); and arrays: each
+      image's statistic, and its score in standard deviations of its class.
+    """
+    before, after = clean_logits.argmax(axis=1), deciding.argmax(axis=1)
+    errors = after != y
+    success = errors & (before == y) if how.only_right_before else errors
+    content, arrays = {}, {"success": success}
+    any_clean, any_attacked = np.zeros(len(y), bool), np.zeros(len(y), bool)
+    for name, detector in detectors.items():
+        clean, attacked = detector.rejects(clean_logits, before), detector.rejects(logits, after)
+        any_clean, any_attacked = any_clean | clean, any_attacked | attacked
+        scores = detector.score(clean_logits, before), detector.score(logits, after)
+        rows_fault = how.kl_rows_within_success and name == "kl"
+        content[name] = _rates(clean, attacked, errors, success) | {
+            "training_rate": detector.training_rate,
+            "tp_class_averaged": class_averaged(detector, logits, after, success, rows_fault),
+            "auroc": auroc(scores[0], scores[1][success]),
+            "true_rate_at": {str(f): true_rate_at(f, scores[0], scores[1][success]) for f in FALSE_RATES},
+        }
+        arrays |= {f"{name}_score_clean": scores[0], f"{name}_score_attacked": scores[1]}
+        arrays[f"{name}_clean"] = detector.statistic(clean_logits, before)
+        arrays[f"{name}_attacked"] = detector.statistic(logits, after)
+    result = {
+        "n": len(y),
+        "successes": rate(success.sum(), len(y)),
+        "errors": rate(errors.sum(), len(y)),
+        "union": _rates(any_clean, any_attacked, errors, success),
+        "detectors": content,
+    }
+    return result, arrays
+
+
+def _rates(clean, attacked, errors, success) -> dict:
+    n = len(clean)
+    return {
+        "fp": rate(clean.sum(), n),
+        "tp": rate(np.sum(attacked & success), success.sum()),
+        "unnoticed_errors": rate(np.sum(errors & ~attacked), n),
+    }

@@ -1,0 +1,104 @@
+"""Figures of detection results: rate by eps, histograms of the statistics, ROC curves."""
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from detect.metrics import roc
+from detect.registry import DETECTORS
+from experiments.detection_tables import DetectionGroup
+from experiments.figures import save, style
+from experiments.reference import paper_detection
+
+
+def detection_by_eps(group: DetectionGroup, file: Path) -> Path:
+    """A panel a detector: the rate of the tables with 95 % bands (over images); dashed, the paper's."""
+    figure, axes = plt.subplots(1, len(group.detectors), figsize=(4 * len(group.detectors), 3.8), sharey=True)
+    styles, dashed = style(list(group.guards)), False
+    for axis, detector in zip(axes, group.detectors, strict=True):
+        for name, by_eps in group.guards.items():
+            points = [(e, r) for e, r in sorted(by_eps.items()) if detector in r["detectors"]]
+            points = [(e, r) for e, r in points if group.shown_rate(r, detector) is not None]
+            if not points:
+                continue
+            x = [e for e, _ in points]
+            axis.plot(x, [group.shown_rate(r, detector) for _, r in points], label=name, **styles[name])
+            band = [[100 * r["detectors"][detector]["tp"][k] for _, r in points] for k in ("low", "high")]
+            if not (group.class_averaged and DETECTORS[detector].by_class):
+                axis.fill_between(x, *band, color=styles[name]["color"], alpha=0.12, linewidth=0)
+            paper = [paper_detection(group.dataset, name, group.attack, f"eps={e:g}", detector) for e in x]
+            if not group.transfer and not group.targeted and None not in paper:
+                axis.plot(x, paper, "--", color=styles[name]["color"], linewidth=1)
+                dashed = True
+        axis.set(title=DETECTORS[detector].title, xlabel="eps (L-infinity)", ylim=(-3, 103))
+        axis.grid(alpha=0.3)
+    axes[0].set_ylabel("successful attacks noticed (%)")
+    handles, labels = next(
+        (h for h in (a.get_legend_handles_labels() for a in axes[::-1]) if len(h[1]) == len(group.guards)),
+        axes[-1].get_legend_handles_labels(),
+    )
+    figure.legend(handles, labels, loc="center left", bbox_to_anchor=(0.91, 0.5), fontsize=8)
+    figure.suptitle(_title(group) + ("; dashed: Li et al. 2019" if dashed else ""), y=1.02)
+    return save(figure, file)
+
+
+def histograms(group: DetectionGroup, arrays, file: Path) -> Path:
+    """Rows of guards, columns of detectors: each statistic on clean test images and on successful attacks."""
+    names, eps = list(group.guards), group.shown_eps
+    figure, axes = plt.subplots(
+        len(names), len(group.detectors), figsize=(3 * len(group.detectors), 1.5 * len(names) + 0.5), squeeze=False
+    )
+    for row, name in enumerate(names):
+        result = group.guards[name].get(eps)
+        stored = arrays(result) if result else {}
+        for column, detector in enumerate(group.detectors):
+            axis = axes[row, column]
+            axis.set_yticks([])
+            axis.tick_params(labelsize=7)
+            if row == 0:
+                axis.set_title(DETECTORS[detector].formula, fontsize=8)
+            if column == 0:
+                axis.set_ylabel(name, fontsize=9)
+            if f"{detector}_clean" not in stored:
+                axis.text(0.5, 0.5, "N/A", ha="center", va="center", transform=axis.transAxes, color="grey")
+                axis.set_xticks([])
+                continue
+            clean, attacked = stored[f"{detector}_clean"], stored[f"{detector}_attacked"][stored["success"]]
+            top = np.quantile(np.concatenate([clean, attacked]), 0.99)
+            bins = np.linspace(min(clean.min(), attacked.min(initial=np.inf)), max(top, clean.min() + 1e-3), 40)
+            axis.hist(np.minimum(clean, bins[-1]), bins, density=True, alpha=0.6, color="tab:green", label="clean test")
+            if len(attacked):
+                axis.hist(np.minimum(attacked, bins[-1]), bins, density=True, alpha=0.6, color="tab:red",
+                          label="successful attacks")  # fmt: skip
+    handles, labels = axes[0, -1].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="upper right", fontsize=8, ncols=2)
+    figure.suptitle(f"{_title(group)}, eps {eps:g}; the last bin holds what lies beyond", fontsize=9, x=0.02, ha="left")
+    figure.tight_layout(rect=(0, 0, 1, 0.98))
+    return save(figure, file)
+
+
+def roc_curves(group: DetectionGroup, arrays, file: Path) -> Path:
+    """A panel a detector, a curve a guard: successful attacks at the middle eps against clean test images."""
+    figure, axes = plt.subplots(1, len(group.detectors), figsize=(3.6 * len(group.detectors), 3.8), sharey=True)
+    styles, eps = style(list(group.guards)), group.shown_eps
+    for axis, detector in zip(axes, group.detectors, strict=True):
+        for name, by_eps in group.guards.items():
+            stored = arrays(by_eps[eps]) if eps in by_eps else {}
+            if f"{detector}_score_clean" not in stored or not stored["success"].any():
+                continue
+            attacked = stored[f"{detector}_score_attacked"][stored["success"]]
+            false, true = roc(stored[f"{detector}_score_clean"], attacked)
+            axis.plot(100 * false, 100 * true, color=styles[name]["color"], label=name)
+        axis.plot([0, 100], [0, 100], ":", color="grey", linewidth=1)
+        axis.set(title=DETECTORS[detector].title, xlabel="clean test images rejected (%)")
+        axis.grid(alpha=0.3)
+        if axis.get_legend_handles_labels()[1]:
+            axis.legend(fontsize=7, loc="lower right")
+    axes[0].set_ylabel("successful attacks noticed (%)")
+    figure.suptitle(f"{_title(group)}, eps {eps:g}", y=1.02)
+    return save(figure, file)
+
+
+def _title(group: DetectionGroup) -> str:
+    return f"{group.attack.upper()} on {group.dataset}, n = {group.n}, protocol {group.protocol}"

@@ -1,0 +1,191 @@
+"""Detection results as tables: one a detector, one of all together, one of ROC areas."""
+
+from dataclasses import dataclass
+
+from detect.registry import DETECTORS
+from experiments.intervals import percent
+from experiments.protocol import PROTOCOLS
+from experiments.reference import paper_detection, paper_images
+from experiments.tables import Table
+
+
+@dataclass(frozen=True)
+class DetectionGroup:
+    """Detection results that belong together: the same attack, images, protocol and thresholds' rate.
+
+    Attributes:
+      guards: label -> {eps: result}; the label is the guard's name, with another victim's before an arrow.
+      rate: share of training images that the thresholds reject.
+    """
+
+    attack: str
+    targeted: bool
+    dataset: str
+    protocol: str
+    samples: int | None
+    seed: int
+    n: int
+    rate: float
+    guards: dict[str, dict[float, dict]]
+    note: str = ""
+
+    @property
+    def grid(self) -> list[float]:
+        return sorted({eps for by_eps in self.guards.values() for eps in by_eps})
+
+    @property
+    def shown_eps(self) -> float:
+        """The eps of histograms, ROC curves and areas: the middle of the grid."""
+        return self.grid[len(self.grid) // 2]
+
+    @property
+    def transfer(self) -> bool:
+        return any("->" in name for name in self.guards)
+
+    @property
+    def stem(self) -> str:
+        parts = ["detect", self.attack, "targeted" if self.targeted else "", "transfer" if self.transfer else ""]
+        parts += [self.protocol, f"n{self.n}", f"K{self.samples}" if self.samples not in (10, None) else ""]
+        parts += [f"seed{self.seed}" if self.seed else "", f"fpr{self.rate:g}" if self.rate != 0.05 else ""]
+        return "_".join(p for p in parts if p)
+
+    @property
+    def detectors(self) -> list[str]:
+        return list(DETECTORS)
+
+    @property
+    def class_averaged(self) -> bool:
+        return PROTOCOLS[self.protocol].detection.class_averaged
+
+    @property
+    def where(self) -> str:
+        note = f" ({self.note})" if self.note else ""
+        k = f", K = {self.samples}" if self.samples else ""
+        return f"n = {self.n} test images of {self.dataset}{note}, protocol {self.protocol}{k}, seed {self.seed}."
+
+    def shown_rate(self, result: dict, detector: str) -> float | None:
+        """The detection rate that the tables show, in percent; None without successes."""
+        content = result["detectors"][detector]
+        averaged = self.class_averaged and DETECTORS[detector].by_class
+        value = content["tp_class_averaged"] if averaged else content["tp"]["rate"]
+        return None if value is None else 100 * value
+
+
+def detection_tables(group: DetectionGroup) -> list[Table]:
+    return [*(_detector_table(group, d) for d in group.detectors), _union_table(group), _auroc_table(group)]
+
+
+def _detector_table(group: DetectionGroup, detector: str) -> Table:
+    rows, widest, paper_shown = [], 0.0, False
+    for name, by_eps in group.guards.items():
+        first = next(iter(by_eps.values()))
+        if detector not in first["detectors"]:
+            rows.append([name, *["N/A"] * (len(group.grid) + 1)])
+            continue
+        cells = [percent(first["detectors"][detector]["fp"])]
+        for eps in group.grid:
+            if eps not in by_eps:
+                cells.append("-")
+                continue
+            value, tp = group.shown_rate(by_eps[eps], detector), by_eps[eps]["detectors"][detector]["tp"]
+            paper = None if group.targeted or group.transfer else _paper(group, name, eps, detector)
+            paper_shown |= paper is not None
+            cells.append(("n/a" if value is None else f"{value:.1f}") + ("" if paper is None else f" ({paper:.1f})"))
+            widest = max(widest, (tp["high"] - tp["low"]) / 2 if tp["n"] else 0.0)
+        rows.append([name, *cells])
+    d = DETECTORS[detector]
+    averaged = group.class_averaged and d.by_class
+    caption = f"Of the successful attacks the share with a high {d.formula}, in %, {group.where} "
+    caption += f"Thresholds reject {100 * group.rate:g} % of training images; FP: rejected clean test images, in %. "
+    caption += "Mean over predicted classes. " if averaged else ""
+    if paper_shown:
+        how = " (its mean over predicted classes, with 2019's index fault)" if detector == "kl" else ""
+        how = " (its mean over predicted classes)" if detector == "logit" else how
+        caption += f"In brackets the paper's{how}, on {paper_images(group.dataset)}. "
+    caption += f"95 % intervals (Wilson, over images) are at most +-{100 * widest:.0f} points." if widest else ""
+    heads = ["guard", "FP", *(f"eps {eps:g}" for eps in group.grid)]
+    return Table(f"{group.attack.upper()}: noticed by {d.title} detection", heads, rows, caption)
+
+
+def _paper(group: DetectionGroup, name: str, eps: float, detector: str) -> float | None:
+    return paper_detection(group.dataset, name, group.attack, f"eps={eps:g}", detector)
+
+
+def _union_table(group: DetectionGroup) -> Table:
+    rows = []
+    for name, by_eps in group.guards.items():
+        first = next(iter(by_eps.values()))
+        cells = [percent(first["union"]["fp"])]
+        for eps in group.grid:
+            result = by_eps.get(eps)
+            if result is None:
+                cells.append("-")
+                continue
+            cells.append(f"{percent(result['union']['tp'])} / {percent(result['union']['unnoticed_errors'])}")
+        rows.append([name, *cells])
+    caption = (
+        "Noticed by at least one detector, in % of the successful attacks; behind the slash what is left: "
+        "misclassified and not noticed, in % of all attacked images (those wrong before the attack included). FP: "
+        "clean test images that any detector rejects, in %."
+    )
+    heads = ["guard", "FP", *(f"eps {eps:g}" for eps in group.grid)]
+    return Table(f"{group.attack.upper()}: noticed by any detector", heads, rows, caption)
+
+
+def _auroc_table(group: DetectionGroup) -> Table:
+    eps, rows = group.shown_eps, []
+    for name, by_eps in group.guards.items():
+        cells = []
+        for detector in group.detectors:
+            content = by_eps[eps]["detectors"].get(detector) if eps in by_eps else None
+            if content is None or content["auroc"] is None:
+                cells.append("N/A" if content is None else "n/a")
+                continue
+            at = content["true_rate_at"]
+            cells.append(f"{content['auroc']:.3f}, {100 * at['0.05']:.0f}, {100 * at['0.01']:.0f}")
+        rows.append([name, *cells])
+    caption = (
+        f"Successful attacks at eps {eps:g} against clean test images: area under the ROC curve, and the share noticed "
+        "(in %) where 5 and 1 % of the clean test images are rejected. Score: the statistic in standard deviations of "
+        "its class."
+    )
+    heads = ["guard", *(DETECTORS[d].title for d in group.detectors)]
+    return Table(f"{group.attack.upper()}: ROC area, true positives at 5 and 1 % false ones", heads, rows, caption)
+
+
+@dataclass(frozen=True)
+class OodGroup:
+    """Results of `ood` that belong together. guards: classifier -> {what it looked at: result}."""
+
+    dataset: str
+    protocol: str
+    samples: int | None
+    seed: int
+    n: int
+    rate: float
+    guards: dict[str, dict[str, dict]]
+    note: str = ""
+
+    where = DetectionGroup.where
+
+    @property
+    def stem(self) -> str:
+        return "_".join(p for p in ("ood", self.protocol, f"n{self.n}", f"seed{self.seed}" if self.seed else "") if p)
+
+
+def ood_table(group: OodGroup) -> Table:
+    kinds = sorted({kind for by_kind in group.guards.values() for kind in by_kind})
+    rows = []
+    for name, by_kind in group.guards.items():
+        cells = []
+        for kind in kinds:
+            for detector in DETECTORS:
+                content = by_kind[kind]["detectors"].get(detector) if kind in by_kind else None
+                cells.append(f"{content['auroc']:.3f}, {percent(content['tp'], 0)}" if content else "N/A")
+        rows.append([name, *cells])
+    caption = (
+        f"Area under the ROC curve of as many other images against {group.where} Behind it the share of the other images "
+        f"that is rejected, in %, at thresholds that reject {100 * group.rate:g} % of the training images."
+    )
+    heads = ["classifier", *(f"{kind} {DETECTORS[d].title}" for kind in kinds for d in DETECTORS)]
+    return Table("Images of another kind", heads, rows, caption)

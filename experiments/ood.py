@@ -1,0 +1,67 @@
+"""`ood`: how well the detectors tell images of another kind from the data set's own, classifier by classifier."""
+
+import argparse
+
+import numpy as np
+
+from data.registry import DATASETS
+from detect.metrics import auroc, true_rate_at
+from detect.thresholds import FittedDetector
+from experiments import report
+from experiments.batches import run as run_batches
+from experiments.clean import EVALUATION, compiled_logits, measure_clean, noise_seed
+from experiments.context import Context, open_context
+from experiments.detect import FALSE_RATES, fit_detectors
+from experiments.errors import UsageError
+from experiments.intervals import rate
+from experiments.progress import bar, say
+from experiments.victims import Victim, chosen_victims
+
+
+def run(options: argparse.Namespace) -> int:
+    context = open_context(options)
+    others = {name: other_images(context, name) for name in options.against}
+    results = []
+    for _, load in chosen_victims(options, context.dataset, context.protocol):
+        victim = load()
+        detectors, settings = fit_detectors(context, victim)
+        logits = compiled_logits(victim, context.images.x.shape[1:], context.batch_size)
+        clean = context.store.arrays(measure_clean(context, victim, logits, needed=True))["logits"]
+        for against, x in others.items():
+            full = {"attack": "ood", "against": against, "victim": victim.name} | context.settings() | victim.settings
+            full["detection"] = settings
+            result = None if options.fresh else context.store.read(full)
+            results.append(result or _measure(context, victim, detectors, logits, clean, full, x))
+        say(f"{victim.name} has seen " + " and ".join(others))
+    report.show(context.store, results)
+    return 0
+
+
+def other_images(context: Context, against: str) -> np.ndarray:
+    """As many images of the other kind as there are test images: pixels uniform in [0, 1], or another data set's."""
+    shape, n = context.images.x.shape[1:], len(context.images)
+    if against == "noise":
+        return np.random.default_rng([context.options.seed, 7]).uniform(size=(n, *shape)).astype(np.float32)
+    if DATASETS[against].shape != shape:
+        raise UsageError(
+            f"{against} has images of shape {DATASETS[against].shape}, {context.dataset} of {shape}; use --against noise"
+        )
+    return DATASETS[against].load("test", context.options.data_dir).spread(n).x
+
+
+def _measure(context, victim: Victim, detectors: dict[str, FittedDetector], logits, clean, settings, x) -> dict:
+    seed = noise_seed(context.options.seed, EVALUATION)
+    with bar(len(x), f"{victim.name} looks at {settings['against']}") as progress:
+        arrays = (x, np.arange(len(x), dtype=np.int32))
+        seen = run_batches(lambda v, i: logits(v, i, seed), arrays, context.batch_size, progress.advance)
+    content = {}
+    for name, detector in detectors.items():
+        labels = clean.argmax(axis=1), seen.argmax(axis=1)
+        scores = detector.score(clean, labels[0]), detector.score(seen, labels[1])
+        content[name] = {
+            "auroc": auroc(*scores),
+            "true_rate_at": {str(f): true_rate_at(f, *scores) for f in FALSE_RATES},
+            "fp": rate(detector.rejects(clean, labels[0]).sum(), len(clean)),
+            "tp": rate(detector.rejects(seen, labels[1]).sum(), len(seen)),
+        }
+    return context.store.write(settings, {"n": len(x), "detectors": content})
