@@ -1,7 +1,7 @@
 """Pickles from strangers are code. This reads those that hold data alone, and refuses the rest by name, unexecuted.
 
-Admitted: numpy arrays and scalars of numbers, booleans and strings; Python's numbers, strings, bytes, None, lists, tuples
-and dictionaries. Nothing else is looked up, so nothing else can be called.
+Admitted: numpy arrays and scalars of numbers, booleans and strings; Python's numbers, strings, bytes, None, lists,
+tuples and dictionaries. Nothing else is looked up, so nothing else can be called.
 """
 
 import pickle
@@ -30,8 +30,9 @@ def load(file: Path, encoding: str = "ASCII"):
     except FileNotFoundError:
         raise UnreadablePickle(f"{file} does not exist") from None
     except _Refused as error:
-        raise UnreadablePickle(f"{file} is refused: {error}; only arrays, numbers, strings and their containers are read"
-                               ) from None  # fmt: skip
+        raise UnreadablePickle(
+            f"{file} is refused: {error} in it; arrays, numbers and strings alone are read"
+        ) from None
     except Exception as error:  # a damaged pickle can raise anything
         raise UnreadablePickle(f"{file}: truncated or not a pickle ({type(error).__name__}: {error})") from None
     return content

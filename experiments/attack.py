@@ -40,8 +40,7 @@ def attack_victims(context: Context, attack: Attack, needed: frozenset[str] = fr
     needed |= {"x_adv"} if o.save else frozenset()
     grid = sorted(set(o.eps or DATASETS[context.dataset].eps_grid))
     victims = _victims(context)
-    n = len(context.images)
-    per_victim = n * (_GRADIENT_COST + 1 + len(grid)) + len(grid) * _FRESH_COST * min(n, FRESH_CHECKED)
+    per_victim = attack_cost(len(context.images), len(grid))
     attacked = []
     with bar(per_victim * len(victims)) as progress:
         for k, (name, load) in enumerate(victims):
@@ -50,6 +49,11 @@ def attack_victims(context: Context, attack: Attack, needed: frozenset[str] = fr
             attacked.append((victim, attack_victim(context, victim, attack, grid, progress.advance, needed)))
             progress.rewind(per_victim * (k + 1))
     return attacked
+
+
+def attack_cost(n: int, budgets: int) -> float:
+    """What `attack_victim` advances by, in evaluations of an image."""
+    return n * (_GRADIENT_COST + 1 + budgets) + budgets * _FRESH_COST * min(n, FRESH_CHECKED)
 
 
 def _victims(context: Context) -> list[tuple[str, Callable[[], Victim]]]:

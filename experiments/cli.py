@@ -9,6 +9,7 @@ import importlib
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from attacks.registry import ATTACKS
@@ -40,6 +41,7 @@ COMMANDS = {
     "rings": "the paper's Figure 2: two rings, three detectors; seconds to run",
     "report": "tables and figures from the results that exist",
     "parity": "compare with golden files of the 2019 code: parity FILE.npz ...",
+    "legacy": "the command lines of 2019, in the working directory: legacy attack --data mnist ...",
     "test": "run the test suite (arguments go to pytest)",
 }
 
@@ -89,7 +91,7 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = main_parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, text in COMMANDS.items():
-        passed_on = name in ("parity", "test")
+        passed_on = name in ("parity", "legacy", "test")
         command = commands.add_parser(
             name, help=text, description=text[0].upper() + text[1:] + ".", add_help=not passed_on
         )
@@ -210,17 +212,23 @@ def main(arguments: list[str] | None = None) -> int:
     options, passed_on = parser().parse_known_args(arguments)
     if options.command == "parity":
         return importlib.import_module("legacy_port.parity").main(passed_on)
+    if options.command == "legacy":
+        return importlib.import_module("legacy_port.__main__").main(passed_on)
     if options.command == "test":
         os.chdir(ROOT)
         os.execv(sys.executable, [sys.executable, "-m", "pytest", *passed_on])
     if passed_on:
         parser().error(f"unrecognized arguments: {' '.join(passed_on)}")
+    module = "attack" if options.command in ATTACKS else options.command
+    return run_safely(lambda: importlib.import_module(f"experiments.{module}").run(options))
+
+
+def run_safely(work: Callable[[], int]) -> int:
+    """The work's exit code: 130 after Ctrl-C or SIGTERM, 2 after an error of the user, told in one line."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     _import_tensorflow()
-    module = "attack" if options.command in ATTACKS else options.command
-    run = importlib.import_module(f"experiments.{module}").run
     try:
-        return run(options)
+        return work()
     except KeyboardInterrupt:
         print("interrupted; what was finished is kept, and the same command goes on from there", file=sys.stderr)
         return 130

@@ -184,8 +184,8 @@ def ood_table(group: OodGroup) -> Table:
                 cells.append(f"{content['auroc']:.3f}, {percent(content['tp'], 0)}" if content else "N/A")
         rows.append([name, *cells])
     caption = (
-        f"Area under the ROC curve of as many other images against {group.where} Behind it the share of the other images "
-        f"that is rejected, in %, at thresholds that reject {100 * group.rate:g} % of the training images."
+        f"Area under the ROC curve of as many other images against {group.where} Behind it the share of the other "
+        f"images that is rejected, in %, at thresholds that reject {100 * group.rate:g} % of the training images."
     )
     heads = ["classifier", *(f"{kind} {DETECTORS[d].title}" for kind in kinds for d in DETECTORS)]
     return Table("Images of another kind", heads, rows, caption)

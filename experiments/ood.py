@@ -44,7 +44,7 @@ def other_images(context: Context, against: str) -> np.ndarray:
         return np.random.default_rng([context.options.seed, 7]).uniform(size=(n, *shape)).astype(np.float32)
     if DATASETS[against].shape != shape:
         raise UsageError(
-            f"{against} has images of shape {DATASETS[against].shape}, {context.dataset} of {shape}; use --against noise"
+            f"{against} has images of shape {DATASETS[against].shape}, {context.dataset} of {shape}: --against noise"
         )
     return DATASETS[against].load("test", context.options.data_dir).spread(n).x
 

@@ -3,10 +3,14 @@
 All are pickles; reading admits data alone (data/safe_pickle.py), writing gives what Python 3.6 and numpy 1 read. Names
 and places are 2019's, below the working directory:
 
-    save/mnist_conv_vae_A_64/checkpoint_0.pkl                                        variable name -> array
-    raw_attack_results/bayes_K10_A_cnn/mnist_fgsm_eps0.10_untargeted.pkl             [x_adv, y, y attacked, logits], one-hot
-    detection_results/bayes_K10_A_cnn/mnist_bayes_K10_A_cnn_fgsm_eps0.10_untargeted.pkl     rates and distances
-    data_ind/plane_frog_bayes_K10_A_cnn.pkl                                          positions of the images it gets right
+    save/mnist_conv_vae_A_64/checkpoint_0.pkl
+        dictionary of variable name to array
+    raw_attack_results/bayes_K10_A_cnn/mnist_fgsm_eps0.10_untargeted.pkl
+        list of adversarial images, labels and attacked labels (one-hot), logits
+    detection_results/bayes_K10_A_cnn/mnist_bayes_K10_A_cnn_fgsm_eps0.10_untargeted.pkl
+        dictionary of rates and distances
+    data_ind/plane_frog_bayes_K10_A_cnn.pkl
+        positions of the test images that it gets right
 """
 
 import pickle
@@ -65,7 +69,9 @@ def read_attack(path: Path, shape: tuple[int, ...]) -> AttackFile:
     """An attack file for images of this shape. Raises FileError with everything that is wrong with it."""
     content = _load(path)
     if not (isinstance(content, list | tuple) and len(content) == 4):
-        raise FileError(f"{path} is no 2019 attack file: it must be a list of images, labels, attacked labels and logits")
+        raise FileError(
+            f"{path} is no 2019 attack file: it must be a list of images, labels, attacked labels and logits"
+        )
     x, y, attacked, logits = (np.asarray(a) for a in content)
     wrong = []
     for name, a in (("labels", y), ("attacked labels", attacked)):

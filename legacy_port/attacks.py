@@ -1,0 +1,162 @@
+"""attack, detect_attacks_logp and extract_index: from 2019's files to 2019's files, by the modern commands' parts."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from attacks.registry import ATTACKS
+from data.checks import Images
+from data.registry import DATASETS
+from experiments import cli, report
+from experiments.attack import attack_cost, attack_victim
+from experiments.batches import run as run_batches
+from experiments.clean import DETECTION, compiled_logits, measure_clean, noise_seed
+from experiments.context import Context, open_context
+from experiments.errors import UsageError
+from experiments.progress import bar, say
+from experiments.protocol import PROTOCOLS
+from experiments.training_logits import training_logits
+from experiments.victims import Victim, classifier_victim, deep_bayes_victim
+from legacy_port import detection, files
+from legacy_port.checkpoints import LETTERS, to_classifier
+from models import zoo
+from models.files import FileError, file_sha256
+
+PROTOCOL = PROTOCOLS["2019-code"]
+
+
+def attack(options) -> int:
+    """Attacks one victim; with --save its attack file is written."""
+    if options.attack not in ATTACKS:
+        raise UsageError(f"{options.attack} is not ported yet; what is: {', '.join(ATTACKS)}")
+    context = _context(options, options.attack, options.victim, ["--eps", f"{options.eps:g}"])
+    victim = _victim(options.data, options.victim)
+    needed = frozenset({"x_adv", "logits"})
+    with bar(attack_cost(len(context.images), 1), victim.name) as progress:
+        found = attack_victim(context, victim, ATTACKS[options.attack], [options.eps], progress.advance, needed)
+    report.show(context.store, found)
+    if options.save:
+        arrays = context.store.arrays(found[1])
+        content = files.AttackFile(arrays["x_adv"], arrays["y"], arrays["y_attacked"], arrays["logits"])
+        name = f"{options.attack}_eps{options.eps:.2f}"
+        path = files.attack_path(Path.cwd(), options.data, f"{options.victim}_cnn", name, options.targeted)
+        files.write_attack(path, content)
+        say(f"attack file: {path}")
+    return 0
+
+
+def detect_attacks_logp(options) -> int:
+    """What the guard notices of an attack file; with --save the detection file is written."""
+    path = files.attack_path(Path.cwd(), options.data, options.victim, options.attack, options.targeted)
+    if not path.exists():
+        raise FileError(f"{path} does not exist; make it: python -m legacy_port attack --save")
+    shape = DATASETS[options.data].shape if options.data in DATASETS else ()
+    attacked = files.read_attack(path, shape)
+    context = _context(options, "detect", options.guard, ["--attack", options.attack.split("_")[0]])
+    guard = _victim(options.data, options.guard)
+    images = _attacked_images(context.images, attacked, path)
+    if options.data == "plane_frog":
+        rows = _right_for_all(images)
+        attacked = files.AttackFile(*(a[rows] for a in vars(attacked).values()))
+        images = images.take(rows)
+    context.options.calibration_images = options.calibration_images
+    training = training_logits(context.options, options.data, guard, PROTOCOL)
+    logits = compiled_logits(guard, images.x.shape[1:], context.batch_size)
+    seed, index = noise_seed(options.seed, DETECTION), images.index.astype(np.int32)
+    with bar(len(images), f"{guard.name} looks at {path.name}") as progress:
+        seen = run_batches(lambda x, i: logits(x, i, seed), (attacked.x, index), context.batch_size, progress.advance)
+    found = detection.report(
+        training.logits, training.labels, seen, attacked.logits, images.y, attacked.x - images.x,
+        transfer=options.victim != f"{options.guard}_cnn",
+    )  # fmt: skip
+    if not guard.models_x:  # its logits hold no density: 2019 computes these all the same
+        found |= {f"{rate}_{key}": float("nan") for rate in ("FP", "TP") for key in ("logpx", "logpxy")}
+    for key, value in found.items():
+        print(f"{key:<20} " + ("N/A" if np.isnan(value) else f"{value:.4f}"))
+    if options.save:
+        path = files.detection_path(
+            Path.cwd(), options.data, options.victim, f"{options.guard}_cnn", options.attack, options.targeted
+        )
+        files.write_pickle(path, found)
+        say(f"detection file: {path}")
+    return 0
+
+
+def extract_index(options) -> int:
+    """Writes the positions of the test images that a victim gets right."""
+    context = _context(options, "evaluate", options.victim, [])
+    victim = _victim(options.data, options.victim)
+    clean = measure_clean(context, victim, compiled_logits(victim, context.images.x.shape[1:], context.batch_size))
+    right = np.flatnonzero(np.array(clean["predictions"]) == context.images.y)
+    path = files.index_path(Path.cwd(), options.data, f"{options.victim}_cnn")
+    files.write_pickle(path, right)
+    say(f"{len(right)} of {len(context.images)} right: {path}")
+    return 0
+
+
+def _context(options, command: str, victim: str, extra: list[str]) -> Context:
+    """The context of the modern command that a 2019 one stands for, which is printed."""
+    if options.data not in DATASETS:
+        raise UsageError(f"--data {options.data} comes with the classifiers on features, which are not ported yet")
+    samples, dim_z, letter = _parse(victim)
+    images = getattr(options, "num_images", None)
+    modern = [command, "--dataset", options.data, "--classifiers", LETTERS[letter], "--protocol", "2019-code"]
+    modern += ["--num-images", str(images or "all"), "--batch-size", str(options.batch_size), "--samples", str(samples)]
+    modern += ["--dim-z", str(dim_z)] if dim_z else []
+    modern += [*extra, *(["--targeted"] if getattr(options, "targeted", False) else [])]
+    modern += ["--save"] if getattr(options, "save", False) and command != "evaluate" else []
+    modern += ["--data-dir", str(options.data_dir)] if options.data_dir else []
+    modern += ["--seed", str(options.seed)] if options.seed else []
+    say("this is: ./run_experiments.sh " + " ".join(modern))
+    return open_context(cli.parser().parse_args(modern))
+
+
+def _parse(victim: str) -> tuple[int, int | None, str]:
+    """K, dim z where it is named, and the letter of "bayes_K10_A" or "bayes_K10_Z32_A"."""
+    match = re.fullmatch(r"bayes_K(\d+)(?:_Z(\d+))?_([A-G])(?:_cnn)?", victim)
+    if not match:
+        raise UsageError(f"{victim!r}: of 2019's victims bayes_K10_A to bayes_K10_G (and bayes_K10_Z32_A) are ported")
+    return int(match[1]), int(match[2]) if match[2] else None, match[3]
+
+
+def _victim(dataset: str, victim: str) -> Victim:
+    """The classifier of a 2019 checkpoint in the working directory or its parent, else the one that ships."""
+    samples, dim_z, letter = _parse(victim)
+    name = LETTERS[letter]
+    sizes = zoo.architecture(dataset, dim_z)
+    paths = [files.checkpoint_path(root, dataset, letter, sizes.dim_z) for root in (Path.cwd(), Path.cwd().parent)]
+    path = next((p for p in paths if p.exists()), None)
+    if path is None:
+        say(f"no checkpoint at {paths[0]}, nor in the parent folder: taking the {name} that ships")
+        return deep_bayes_victim(dataset, name, samples=samples, protocol=PROTOCOL, dim_z=dim_z)
+    try:
+        classifier = to_classifier(
+            files.read_checkpoint(path), dataset, name, samples=samples, **PROTOCOL.classifier_options()
+        )
+    except ValueError as error:
+        raise FileError(f"{path}: {error}") from None
+    say(f"weights: {path}")
+    return classifier_victim(classifier, zoo.file_stem(dataset, name, dim_z), file_sha256(path), f"{dataset}/train")
+
+
+def _attacked_images(images: Images, attacked: files.AttackFile, path: Path) -> Images:
+    """The clean test images that the rows of an attack file were made from: the first ones, or evenly spread ones."""
+    n = len(attacked.y)
+    for candidate in (images.take(slice(n)), images.spread(n)):
+        if np.array_equal(candidate.y, attacked.y):
+            return candidate
+    raise FileError(
+        f"{path}: its labels are not those of {images.name}, neither of the first {n} nor of {n} spread evenly"
+    )
+
+
+def _right_for_all(images: Images) -> np.ndarray:
+    """Rows of the images that all seven classifiers get right, by their index files."""
+    paths = [files.index_path(Path.cwd(), "plane_frog", f"bayes_K10_{letter}_cnn") for letter in LETTERS]
+    missing = [p.name for p in paths if not p.exists()]
+    if missing:
+        raise FileError(f"detection on plane_frog needs the index files of all seven (extract_index); missing in "
+                        f"{paths[0].parent}: {', '.join(missing)}")  # fmt: skip
+    right = set.intersection(*(set(files.read_index(p).tolist()) for p in paths))
+    return np.flatnonzero(np.isin(images.index, sorted(right)))
