@@ -31,7 +31,7 @@ def class_averaged(
 
 def roc(clean_scores, attacked_scores) -> tuple[np.ndarray, np.ndarray]:
     """False- and true-positive rates over all thresholds; both inputs must hold at least one image."""
-    false, true, _ = roc_curve(*_labelled(clean_scores, attacked_scores))
+    false, true, _ = roc_curve(*_labelled(clean_scores, attacked_scores), drop_intermediate=False)
     return false, true
 
 

@@ -25,21 +25,23 @@ _GRADIENT_COST, _FRESH_COST = 3, 12  # of a gradient and of a success checked, i
 
 def run(options: argparse.Namespace) -> int:
     context = open_context(options)
-    attacked = attack_victims(context, ATTACKS[options.command])
+    attacked = attack_victims(context, ATTACKS[options.command], victims_of(context))
     report.show(context.store, [result for _, results in attacked for result in results])
     return 0
 
 
-def attack_victims(context: Context, attack: Attack, needed: frozenset[str] = frozenset()) -> list[tuple[Victim, list]]:
-    """Each chosen victim with its results: clean, then one for each eps of the grid.
+def attack_victims(
+    context: Context, attack: Attack, victims: list[tuple[str, Callable[[], Victim]]], needed: frozenset = frozenset()
+) -> list[tuple[Victim, list[dict]]]:
+    """Each victim with its results: clean, then one for each eps of the grid.
 
     Args:
+      victims: (name, loader) of each.
       needed: arrays that must be stored with every result ("logits", "x_adv"); results without them are made again.
     """
     o = context.options
     needed |= {"x_adv"} if o.save else frozenset()
     grid = sorted(set(o.eps or DATASETS[context.dataset].eps_grid))
-    victims = _victims(context)
     per_victim = attack_cost(len(context.images), len(grid))
     attacked = []
     with bar(per_victim * len(victims)) as progress:
@@ -56,7 +58,7 @@ def attack_cost(n: int, budgets: int) -> float:
     return n * (_GRADIENT_COST + 1 + budgets) + budgets * _FRESH_COST * min(n, FRESH_CHECKED)
 
 
-def _victims(context: Context) -> list[tuple[str, Callable[[], Victim]]]:
+def victims_of(context: Context) -> list[tuple[str, Callable[[], Victim]]]:
     """(name, loader) of every victim; what can be refused is refused before any work is done."""
     o = context.options
     if o.victim_model:

@@ -12,7 +12,7 @@ from detect.metrics import auroc, class_averaged, true_rate_at
 from detect.registry import DETECTORS
 from detect.thresholds import FittedDetector, fit
 from experiments import report
-from experiments.attack import attack_victims
+from experiments.attack import attack_victims, victims_of
 from experiments.batches import run as run_batches
 from experiments.clean import DETECTION, EVALUATION, compiled_logits, measure_clean, noise_seed
 from experiments.context import Context, open_context
@@ -30,13 +30,16 @@ FALSE_RATES = (0.05, 0.01)
 
 def run(options: argparse.Namespace) -> int:
     context = open_context(options)
-    guard = _guard(context)
+    victims, guard = [load() for _, load in victims_of(context)], _guard(context)
+    guards = [guard] if guard else victims
+    fitted = {g.name: fit_detectors(context, g) for g in guards}  # first: thresholds see no attack
     looks_again = guard is not None or context.protocol.detection.second_evaluation
     needed = frozenset({"logits", "x_adv"} if looks_again else {"logits"})
-    attacked = attack_victims(context, ATTACKS[options.attack], needed)
+    loaders = [(v.name, lambda v=v: v) for v in victims]
     results = []
-    for victim, found in attacked:
-        results += detect(context, victim, guard or victim, found)
+    for victim, found in attack_victims(context, ATTACKS[options.attack], loaders, needed):
+        by = guard or victim
+        results += detect(context, victim, by, fitted[by.name], found)
     report.show(context.store, results)
     return 0
 
@@ -63,11 +66,15 @@ def fit_detectors(context: Context, guard: Victim) -> tuple[dict[str, FittedDete
     return detectors, {"rule": rule, "rate": o.fpr, "calibration": training.settings}
 
 
-def detect(context: Context, victim: Victim, guard: Victim, found: list[dict]) -> list[dict]:
-    """A detection result for each attack result of `found`, which begins with the victim's clean one."""
+def detect(context: Context, victim: Victim, guard: Victim, fitted: tuple[dict, dict], found: list[dict]) -> list[dict]:
+    """A detection result for each attack result of `found`, which begins with the victim's clean one.
+
+    Args:
+      fitted: the guard's, from `fit_detectors`.
+    """
     o, how, images = context.options, context.protocol.detection, context.images
-    detectors, settings = fit_detectors(context, guard)
-    settings |= {"guard": guard.name, "guard_settings": guard.settings}
+    detectors, settings = fitted
+    settings = settings | {"guard": guard.name, "guard_settings": guard.settings}
     logits = compiled_logits(guard, images.x.shape[1:], context.batch_size)
     clean, *attacks = found
     if guard is not victim:

@@ -19,12 +19,12 @@ from experiments.progress import say, tables
 from experiments.tables import Table
 from models.files import write_json
 
-CENTRES = np.array([[0.0, 0.0], [0.0, 0.0]])
-RADII = np.array([1.0, 2.0])
-STDDEV = 0.15
+CENTRES = np.array([[-0.75, 0.0], [0.75, 0.0]])
+RADII = np.array([1.0, 1.0])
+STDDEV = 0.1
 POINTS, FALSE_RATE = 1000, 0.1
 _SHOWN = ("marginal", "logit", "kl")
-_EDGE, _GRID = 3.2, 400
+_EDGE, _GRID = 2.6, 400
 
 
 def run(options: argparse.Namespace) -> int:
@@ -85,7 +85,7 @@ def picture(x, y, detectors: dict[str, FittedDetector], file):
         colours[rejected] = 0.45
         axis.imshow(colours.reshape(_GRID, _GRID, 3), extent=(-_EDGE, _EDGE) * 2, origin="lower")
         for label, colour in enumerate(("tab:blue", "tab:orange")):
-            axis.scatter(*x[y == label].T, s=2, color=colour)
+            axis.scatter(*x[y == label].T, s=2, color=colour, alpha=0.25 if rejected.any() else 1.0)
         axis.set(title=title, aspect="equal")
     figure.suptitle(f"Two rings; grey: rejected at {100 * FALSE_RATE:g} % of the training points")
     return save(figure, file)
