@@ -14,9 +14,9 @@ from experiments.reference import paper_detection
 
 def detection_by_eps(group: DetectionGroup, file: Path) -> Path:
     """A panel a detector: the rate of the tables with 95 % bands (over images); dashed, the paper's."""
-    figure, axes = plt.subplots(1, len(group.detectors), figsize=(4 * len(group.detectors), 3.8), sharey=True)
+    figure, axes = plt.subplots(1, len(DETECTORS), figsize=(4 * len(DETECTORS), 3.8), sharey=True)
     styles, dashed = style(list(group.guards)), False
-    for axis, detector in zip(axes, group.detectors, strict=True):
+    for axis, detector in zip(axes, DETECTORS, strict=True):
         for name, by_eps in group.guards.items():
             points = [(e, r) for e, r in sorted(by_eps.items()) if detector in r["detectors"]]
             points = [(e, r) for e, r in points if group.shown_rate(r, detector) is not None]
@@ -47,12 +47,12 @@ def histograms(group: DetectionGroup, arrays, file: Path) -> Path:
     """Rows of guards, columns of detectors: each statistic on clean test images and on successful attacks."""
     names, eps = list(group.guards), group.shown_eps
     figure, axes = plt.subplots(
-        len(names), len(group.detectors), figsize=(3 * len(group.detectors), 1.5 * len(names) + 0.5), squeeze=False
+        len(names), len(DETECTORS), figsize=(3 * len(DETECTORS), 1.5 * len(names) + 0.5), squeeze=False
     )
     for row, name in enumerate(names):
         result = group.guards[name].get(eps)
         stored = arrays(result) if result else {}
-        for column, detector in enumerate(group.detectors):
+        for column, detector in enumerate(DETECTORS):
             axis = axes[row, column]
             axis.set_yticks([])
             axis.tick_params(labelsize=7)
@@ -80,9 +80,9 @@ def histograms(group: DetectionGroup, arrays, file: Path) -> Path:
 
 def roc_curves(group: DetectionGroup, arrays, file: Path) -> Path:
     """A panel a detector, a curve a guard: successful attacks at the middle eps against clean test images."""
-    figure, axes = plt.subplots(1, len(group.detectors), figsize=(3.6 * len(group.detectors), 3.8), sharey=True)
+    figure, axes = plt.subplots(1, len(DETECTORS), figsize=(3.6 * len(DETECTORS), 3.8), sharey=True)
     styles, eps = style(list(group.guards)), group.shown_eps
-    for axis, detector in zip(axes, group.detectors, strict=True):
+    for axis, detector in zip(axes, DETECTORS, strict=True):
         for name, by_eps in group.guards.items():
             stored = arrays(by_eps[eps]) if eps in by_eps else {}
             if f"{detector}_score_clean" not in stored or not stored["success"].any():

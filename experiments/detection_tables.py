@@ -6,28 +6,22 @@ from detect.registry import DETECTORS
 from experiments.intervals import percent
 from experiments.protocol import PROTOCOLS
 from experiments.reference import paper_detection, paper_images
-from experiments.tables import Table
+from experiments.tables import Run, Table
 
 
-@dataclass(frozen=True)
-class DetectionGroup:
-    """Detection results that belong together: the same attack, images, protocol and thresholds' rate.
+@dataclass(frozen=True, kw_only=True)
+class DetectionGroup(Run):
+    """Detection results that belong together: the same attack in the same run, the same rate of the thresholds.
 
     Attributes:
-      guards: label -> {eps: result}; the label is the guard's name, with another victim's before an arrow.
       rate: share of training images that the thresholds reject.
+      guards: label -> {eps: result}; the label is the guard's name, with another victim's before an arrow.
     """
 
     attack: str
     targeted: bool
-    dataset: str
-    protocol: str
-    samples: int | None
-    seed: int
-    n: int
     rate: float
     guards: dict[str, dict[float, dict]]
-    note: str = ""
 
     @property
     def grid(self) -> list[float]:
@@ -44,24 +38,12 @@ class DetectionGroup:
 
     @property
     def stem(self) -> str:
-        parts = ["detect", self.attack, "targeted" if self.targeted else "", "transfer" if self.transfer else ""]
-        parts += [self.protocol, f"n{self.n}", f"K{self.samples}" if self.samples not in (10, None) else ""]
-        parts += [f"seed{self.seed}" if self.seed else "", f"fpr{self.rate:g}" if self.rate != 0.05 else ""]
-        return "_".join(p for p in parts if p)
-
-    @property
-    def detectors(self) -> list[str]:
-        return list(DETECTORS)
+        kind = ["detect", self.attack, "targeted" if self.targeted else "", "transfer" if self.transfer else ""]
+        return self.stem_of(*kind, f"fpr{self.rate:g}" if self.rate != 0.05 else "")
 
     @property
     def class_averaged(self) -> bool:
         return PROTOCOLS[self.protocol].detection.class_averaged
-
-    @property
-    def where(self) -> str:
-        note = f" ({self.note})" if self.note else ""
-        k = f", K = {self.samples}" if self.samples else ""
-        return f"n = {self.n} test images of {self.dataset}{note}, protocol {self.protocol}{k}, seed {self.seed}."
 
     def shown_rate(self, result: dict, detector: str) -> float | None:
         """The detection rate that the tables show, in percent; None without successes."""
@@ -72,7 +54,7 @@ class DetectionGroup:
 
 
 def detection_tables(group: DetectionGroup) -> list[Table]:
-    return [*(_detector_table(group, d) for d in group.detectors), _union_table(group), _auroc_table(group)]
+    return [*(_detector_table(group, d) for d in DETECTORS), _union_table(group), _auroc_table(group)]
 
 
 def _detector_table(group: DetectionGroup, detector: str) -> Table:
@@ -136,7 +118,7 @@ def _auroc_table(group: DetectionGroup) -> Table:
     eps, rows = group.shown_eps, []
     for name, by_eps in group.guards.items():
         cells = []
-        for detector in group.detectors:
+        for detector in DETECTORS:
             content = by_eps[eps]["detectors"].get(detector) if eps in by_eps else None
             if content is None or content["auroc"] is None:
                 cells.append("N/A" if content is None else "n/a")
@@ -149,28 +131,20 @@ def _auroc_table(group: DetectionGroup) -> Table:
         "(in %) where 5 and 1 % of the clean test images are rejected. Score: the statistic in standard deviations of "
         "its class."
     )
-    heads = ["guard", *(DETECTORS[d].title for d in group.detectors)]
+    heads = ["guard", *(DETECTORS[d].title for d in DETECTORS)]
     return Table(f"{group.attack.upper()}: ROC area, true positives at 5 and 1 % false ones", heads, rows, caption)
 
 
-@dataclass(frozen=True)
-class OodGroup:
+@dataclass(frozen=True, kw_only=True)
+class OodGroup(Run):
     """Results of `ood` that belong together. guards: classifier -> {what it looked at: result}."""
 
-    dataset: str
-    protocol: str
-    samples: int | None
-    seed: int
-    n: int
     rate: float
     guards: dict[str, dict[str, dict]]
-    note: str = ""
-
-    where = DetectionGroup.where
 
     @property
     def stem(self) -> str:
-        return "_".join(p for p in ("ood", self.protocol, f"n{self.n}", f"seed{self.seed}" if self.seed else "") if p)
+        return self.stem_of("ood")
 
 
 def ood_table(group: OodGroup) -> Table:

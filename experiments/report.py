@@ -37,74 +37,68 @@ def show(store: ResultsStore, results: list[dict]) -> None:
         _show_tables(store, group.dataset, group.stem, [ood_table(group)])
 
 
+def _run_of(result: dict) -> tuple:
+    """What tells one run from another."""
+    s = result["settings"]
+    return s["dataset"], s["protocol"]["name"], s.get("samples"), s["seed"], s["num_images"]
+
+
+def _fields(run: tuple) -> dict:
+    names = ("dataset", "protocol", "samples", "seed", "n")
+    return dict(zip(names, run, strict=True)) | {"note": DATASETS[run[0]].caveat}
+
+
 def groups(results: Iterable[dict]) -> list[Group]:
-    """Results by attack and settings; each attack brings its victims' clean results along."""
+    """Results by attack and run; each attack brings its victims' clean results along."""
     clean, attacked = {}, {}
     for result in results:
-        s = result["settings"]
-        key = (s["dataset"], s["protocol"]["name"], s.get("samples"), s["seed"], s["num_images"])
+        s, run_key = result["settings"], _run_of(result)
         if s["attack"] == "clean":
-            clean.setdefault(key, {})[s["victim"]] = result
+            clean.setdefault(run_key, {})[s["victim"]] = result
         else:
-            victims = attacked.setdefault((s["attack"], s["targeted"], *key), {})
+            victims = attacked.setdefault((s["attack"], s["targeted"], run_key), {})
             victims.setdefault(s["victim"], {})[s["eps"]] = result
-    found = []
-    for (attack, targeted, *key), victims in attacked.items():
-        with_clean = {
-            name: (clean[tuple(key)][name], by_eps)
-            for name, by_eps in victims.items()
-            if name in clean.get(tuple(key), {})
-        }
+    found, shown = [], set()
+    for (attack, targeted, run_key), victims in attacked.items():
+        known = clean.get(run_key, {})
+        with_clean = {name: (known[name], by_eps) for name, by_eps in victims.items() if name in known}
         if with_clean:
-            found.append(_group(attack, targeted, key, with_clean))
-    shown = {(g.dataset, g.protocol, g.samples, g.seed, g.n) for g in found}
-    found += [
-        _group("clean", False, key, {name: (result, {}) for name, result in victims.items()})
-        for key, victims in clean.items()
-        if key not in shown
-    ]
+            found.append(Group(attack=attack, targeted=targeted, victims=_ordered(with_clean), **_fields(run_key)))
+            shown.add(run_key)
+    for run_key, victims in clean.items():
+        if run_key not in shown:
+            alone = {name: (result, {}) for name, result in victims.items()}
+            found.append(Group(attack="clean", targeted=False, victims=_ordered(alone), **_fields(run_key)))
     return found
 
 
 def detection_groups(results: Iterable[dict]) -> list[DetectionGroup]:
-    """Detection results by attack and settings, self-guarded ones and transfer apart."""
+    """Detection results by attack and run, self-guarded ones and transfer apart."""
     found = {}
     for result in results:
         s, d = result["settings"], result["settings"]["detection"]
         own = d["guard"] == s["victim"]
-        key = (s["attack"], s["targeted"], s["dataset"], s["protocol"]["name"], s.get("samples"), s["seed"])
-        guards = found.setdefault((*key, s["num_images"], d["rate"], own), {})
+        guards = found.setdefault((s["attack"], s["targeted"], d["rate"], own, _run_of(result)), {})
         guards.setdefault(s["victim"] if own else f"{s['victim']} -> {d['guard']}", {})[s["eps"]] = result
     return [
-        DetectionGroup(*key, guards=_ordered(guards), note=DATASETS[key[2]].caveat)
-        for (*key, _), guards in found.items()
+        DetectionGroup(attack=attack, targeted=targeted, rate=rate, guards=_ordered(guards), **_fields(run_key))
+        for (attack, targeted, rate, _, run_key), guards in found.items()
     ]
 
 
 def ood_groups(results: Iterable[dict]) -> list[OodGroup]:
+    """Results of `ood` by run."""
     found = {}
     for result in results:
         s = result["settings"]
-        key = (
-            s["dataset"],
-            s["protocol"]["name"],
-            s.get("samples"),
-            s["seed"],
-            s["num_images"],
-            s["detection"]["rate"],
-        )
-        found.setdefault(key, {}).setdefault(s["victim"], {})[s["against"]] = result
-    return [OodGroup(*key, guards=_ordered(guards), note=DATASETS[key[0]].caveat) for key, guards in found.items()]
+        guards = found.setdefault((s["detection"]["rate"], _run_of(result)), {})
+        guards.setdefault(s["victim"], {})[s["against"]] = result
+    return [OodGroup(rate=rate, guards=_ordered(g), **_fields(run_key)) for (rate, run_key), g in found.items()]
 
 
 def _ordered(named: dict) -> dict:
     order = {name: k for k, name in enumerate(SEVEN_NAMES)}
     return dict(sorted(named.items(), key=lambda item: (order.get(item[0], len(order)), item[0])))
-
-
-def _group(attack, targeted, key, victims) -> Group:
-    dataset, protocol, samples, seed, n = key
-    return Group(attack, targeted, dataset, protocol, samples, seed, n, _ordered(victims), DATASETS[dataset].caveat)
 
 
 def show_group(store: ResultsStore, group: Group) -> None:

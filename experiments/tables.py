@@ -31,33 +31,20 @@ class Table:
         return f"**{self.title}**\n\n" + "\n".join(lines) + f"\n\n{self.caption}\n"
 
 
-@dataclass(frozen=True)
-class Group:
-    """Results that belong in one table: the same attack on the same images under the same protocol.
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What results in one table share: images, protocol, K and seed; `note` is what must be said of the images."""
 
-    Attributes:
-      victims: name -> (clean result, {eps: result}), in order of appearance.
-      note: what must be said about the images, or "".
-    """
-
-    attack: str
-    targeted: bool
     dataset: str
     protocol: str
     samples: int | None
     seed: int
     n: int
-    victims: dict[str, tuple[dict, dict[float, dict]]]
     note: str = ""
 
-    @property
-    def grid(self) -> list[float]:
-        return sorted({eps for _, by_eps in self.victims.values() for eps in by_eps})
-
-    @property
-    def stem(self) -> str:
-        """File name of this group's table and figures."""
-        parts = [self.attack, "targeted" if self.targeted else "", self.protocol, f"n{self.n}"]
+    def stem_of(self, *kind: str) -> str:
+        """File name of a table and its figures; `kind` says of what."""
+        parts = [*kind, self.protocol, f"n{self.n}"]
         parts += [f"K{self.samples}" if self.samples not in (10, None) else "", f"seed{self.seed}" if self.seed else ""]
         return "_".join(p for p in parts if p)
 
@@ -66,6 +53,27 @@ class Group:
         note = f" ({self.note})" if self.note else ""
         k = f", K = {self.samples}" if self.samples else ""
         return f"n = {self.n} test images of {self.dataset}{note}, protocol {self.protocol}{k}, seed {self.seed}."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group(Run):
+    """Results that belong in one table: the same attack in the same run.
+
+    Attributes:
+      victims: name -> (clean result, {eps: result}), in order of appearance.
+    """
+
+    attack: str
+    targeted: bool
+    victims: dict[str, tuple[dict, dict[float, dict]]]
+
+    @property
+    def grid(self) -> list[float]:
+        return sorted({eps for _, by_eps in self.victims.values() for eps in by_eps})
+
+    @property
+    def stem(self) -> str:
+        return self.stem_of(self.attack, "targeted" if self.targeted else "")
 
 
 def accuracy_table(group: Group) -> Table:

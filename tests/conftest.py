@@ -35,3 +35,11 @@ def mnist_dir() -> Path:
     if not folder or not (Path(folder) / "mnist.npz").exists():
         pytest.skip("needs MNIST: set DEEPBAYES_DATA to a folder with mnist.npz")
     return Path(folder)
+
+
+@pytest.fixture
+def no_data_at_hand(monkeypatch, tmp_path):
+    """No data set but the embedded one, and none of the user's settings."""
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    for variable in ("DEEPBAYES_DATA", "DEEPBAYES_RESULTS", "DEEPBAYES_REQUIRE_GPU"):
+        monkeypatch.delenv(variable, raising=False)

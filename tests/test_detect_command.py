@@ -22,11 +22,7 @@ def results(folder, victim="*"):
     return {f.name: json.loads(f.read_text()) for f in sorted(folder.glob(f"*/{victim}/detect_*.json"))}
 
 
-@pytest.fixture(autouse=True)
-def no_data_at_hand(monkeypatch, tmp_path):
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
-    for variable in ("DEEPBAYES_DATA", "DEEPBAYES_RESULTS", "DEEPBAYES_REQUIRE_GPU"):
-        monkeypatch.delenv(variable, raising=False)
+pytestmark = pytest.mark.usefixtures("no_data_at_hand")
 
 
 @pytest.fixture(scope="module")
