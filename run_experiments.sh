@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The front door: finds or makes a Python with the pinned requirements, then runs `python -m experiments "$@"`.
+# The front door: finds or makes a Python with the pinned requirements, then runs `python -m experiments "$@"`
+# (`parity` and `legacy`: `python -m legacy_port`).
 # A Python that has them already (an active environment, a container) is used as it is; else .venv is made, once.
 set -euo pipefail
 
@@ -62,4 +63,8 @@ case ${1:-} in
     *) "$python" -c "$meets" "$root/$requirements" 2>/dev/null || use_environment ;;
 esac
 export PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH}
-exec "$python" -m experiments "$@"
+case ${1:-} in
+    parity) exec "$python" -m legacy_port "$@" ;;
+    legacy) shift && exec "$python" -m legacy_port "$@" ;;
+    *) exec "$python" -m experiments "$@" ;;
+esac

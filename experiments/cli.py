@@ -46,6 +46,10 @@ COMMANDS = {
 }
 
 
+HANDED_ON = ("parity", "legacy")
+"""Commands that run_experiments.sh gives to `python -m legacy_port`: nothing here depends on the bridge to 2019."""
+
+
 def count(text: str) -> int | None:
     """A positive number, or "all" as None."""
     if text == "all":
@@ -91,7 +95,7 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = main_parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, text in COMMANDS.items():
-        passed_on = name in ("parity", "legacy", "test")
+        passed_on = name in (*HANDED_ON, "test")
         command = commands.add_parser(
             name, help=text, description=text[0].upper() + text[1:] + ".", add_help=not passed_on
         )
@@ -210,10 +214,8 @@ def main(arguments: list[str] | None = None) -> int:
         parser().print_help()
         return 0
     options, passed_on = parser().parse_known_args(arguments)
-    if options.command == "parity":
-        return importlib.import_module("legacy_port.parity").main(passed_on)
-    if options.command == "legacy":
-        return importlib.import_module("legacy_port.__main__").main(passed_on)
+    if options.command in HANDED_ON:
+        parser().error(f"{options.command} is legacy_port's: ./run_experiments.sh {options.command} ...")
     if options.command == "test":
         os.chdir(ROOT)
         os.execv(sys.executable, [sys.executable, "-m", "pytest", *passed_on])

@@ -1,4 +1,5 @@
-"""The 2019 command lines: `python -m legacy_port COMMAND ...`, with 2019's flags, defaults, file names and places.
+"""The 2019 command lines, with 2019's flags, defaults, file names and places: `./run_experiments.sh legacy COMMAND ...`
+or, with the checkout on PYTHONPATH, `python -m legacy_port COMMAND ...`.
 
     vae_mnist A                                       trains GFZ on MNIST      (at the root)
     vae_cifar_binary A                                trains GFZ on CIFAR-binary
@@ -28,7 +29,7 @@ LATER = {
 
 def parser() -> argparse.ArgumentParser:
     main_parser = argparse.ArgumentParser(
-        prog="python -m legacy_port", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="./run_experiments.sh legacy", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = main_parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name in ("vae_mnist", "vae_cifar_binary"):
@@ -76,6 +77,8 @@ def _ours(command) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["parity"]:
+        return run_safely(lambda: importlib.import_module("legacy_port.parity").main(arguments[1:]))
     if arguments and arguments[0] in LATER:
         print(f"error: {arguments[0]}: {LATER[arguments[0]]}", file=sys.stderr)
         return 2

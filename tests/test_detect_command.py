@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 from conftest import tiny
 
+from data import mnist5k
 from experiments import cli, training_logits
+from experiments.clean import CALIBRATION, compiled_logits, noise_seed
 from experiments.protocol import PROTOCOLS
-from experiments.victims import classifier_victim
+from experiments.victims import classifier_victim, deep_bayes_victim
+from models.factorisation import SEVEN_NAMES
 from models.files import read_arrays
 
 FEW = ["--num-images", "30"]
@@ -195,3 +198,18 @@ def test_calibrating_on_too_few_images_names_the_classes(tmp_path, capsys):
     options = ["--classifiers", "DFX", "--eps", "0.3", "--calibration-images", "3", *FEW, "--output", tmp_path]
     assert run("detect", *options) == 2
     assert "DFX: no training images of class" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", SEVEN_NAMES)
+def test_the_shipped_training_logits_are_those_of_the_shipped_weights(mnist_dir, name):
+    options = cli.parser().parse_args(["detect", "--output", "/nonexistent"])
+    victim = deep_bayes_victim("mnist5k", name, samples=10, protocol=PROTOCOLS["corrected"])
+    shipped = training_logits.training_logits(options, "mnist5k", victim, PROTOCOLS["corrected"])
+    images = mnist5k.load("train", mnist_dir)
+    assert (len(shipped.labels), shipped.settings["data_sha256"]) == (len(images), images.sha256)
+    np.testing.assert_array_equal(shipped.labels, images.y)
+    some = images.spread(20)
+    logits = compiled_logits(victim, some.x.shape[1:], 20)(
+        some.x, some.index.astype(np.int32), noise_seed(0, CALIBRATION)
+    )
+    np.testing.assert_allclose(shipped.spread(20).logits, logits, rtol=1e-3)  # float16 rounds by 2^-11
