@@ -9,8 +9,8 @@ pbar_y is the mean posterior p(y|x) of the training images of class y. logits (N
 integers; mean_posterior (C, C), a row a class; returns (N,). The energies of 2019 leave out normalising constants, so
 log p(x) is known up to a constant a data set.
 
-Written once: on keras.ops, so that an attack can differentiate them, or on NUMPY, in whose float32 the thresholds of
-2019 come out to the last bit.
+All take the same arguments; those that a statistic does not read may be left out. Written once: on keras.ops, so that an
+attack can differentiate them, or on NUMPY, in whose float32 the thresholds of 2019 come out to the last bit.
 """
 
 from types import SimpleNamespace
@@ -27,12 +27,12 @@ def log_posterior(logits, ops=keras.ops):
     return logits - ops.expand_dims(ops.logsumexp(logits, axis=1), 1)
 
 
-def marginal(logits, ops=keras.ops):
+def marginal(logits, labels=None, mean_posterior=None, ops=keras.ops):
     """-log p(x), where the classifier models x."""
     return -ops.logsumexp(logits, axis=1)
 
 
-def logit(logits, labels, ops=keras.ops):
+def logit(logits, labels, mean_posterior=None, ops=keras.ops):
     """-log p(x, y) at the labels, where the classifier models x."""
     return -ops.take_along_axis(logits, ops.expand_dims(labels, 1), axis=1)[:, 0]
 

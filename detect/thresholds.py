@@ -84,9 +84,7 @@ def mean_posteriors(logits, labels) -> np.ndarray:
 
 def _statistic(name: str, logits, labels, mean_posterior) -> np.ndarray:
     logits, labels = np.asarray(logits, np.float32), np.asarray(labels, np.int32)
-    function = getattr(statistics, name)
-    arguments = {"marginal": (), "logit": (labels,)}.get(name, (labels, mean_posterior))
-    return function(logits, *arguments, ops=statistics.NUMPY)
+    return getattr(statistics, name)(logits, labels, mean_posterior, ops=statistics.NUMPY)
 
 
 def _quantile(values, rate: float) -> float:
