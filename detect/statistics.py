@@ -9,7 +9,7 @@ pbar_y is the mean posterior p(y|x) of the training images of class y. logits (N
 integers; mean_posterior (C, C), a row a class; returns (N,). The energies of 2019 leave out normalising constants, so
 log p(x) is known up to a constant a data set.
 
-All take the same arguments; those that a statistic does not read may be left out. Written once: on keras.ops, so that an
+All take the same arguments; what a statistic does not read may be left out. Written once: on keras.ops, so that an
 attack can differentiate them, or on NUMPY, in whose float32 the thresholds of 2019 come out to the last bit.
 """
 

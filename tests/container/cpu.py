@@ -144,8 +144,7 @@ def test_fgsm_prints_its_table(attacked):
 
 
 def test_results_land_on_the_host_and_belong_to_the_folders_owner(attacked, results):
-    files = [f for f in results.rglob("*") if f.is_file()]
-    assert len([f for f in files if f.suffix == ".json"]) == 7 * 6
+    assert len(list(results.rglob("*.json"))) == 7 * 6
     assert (results / "mnist5k" / "fgsm_corrected_n20.png").stat().st_size > 10_000
     assert {(p.stat().st_uid, p.stat().st_gid) for p in results.rglob("*")} == {(OWNER, OWNER)}
 
@@ -155,6 +154,15 @@ def test_a_second_run_computes_nothing_and_prints_the_same(attacked, results):
     again = sh(*RUN, "cpu", *FGSM, DEEPBAYES_RESULTS=str(results))
     assert again.stdout == attacked.stdout
     assert before == {f: f.stat().st_mtime_ns for f in results.glob("*/*/*.json")}
+
+
+def test_detection_needs_no_training_set(attacked, results):
+    """On the attack results that exist, by the training logits that ship in the image."""
+    before = {f: f.stat().st_mtime_ns for f in results.glob("*/*/fgsm_*.json")}
+    command = ["./run_experiments.sh", "detect", "--attack", "fgsm", "--num-images", "20"]
+    done = sh(*RUN, "cpu", *command, DEEPBAYES_RESULTS=str(results))
+    assert "noticed by Marginal detection" in done.stdout
+    assert before == {f: f.stat().st_mtime_ns for f in results.glob("*/*/fgsm_*.json")}
 
 
 def test_the_hosts_data_folder_is_used(cpu, results, mnist_dir, tmp_path):
