@@ -176,8 +176,8 @@ def _detection(command):
         add("--guard", choices=FACTORISATIONS, metavar="NAME",
             help="the classifier that looks (default: the victim itself)")  # fmt: skip
     else:
-        add("--against", choices=("fashion_mnist", "noise"), nargs="+", default=["fashion_mnist", "noise"],
-            help="the other images (default both)")  # fmt: skip
+        add("--against", choices=("fashion_mnist", "noise"), nargs="+",
+            help="the other images (default: noise, and fashion_mnist where it is at hand)")  # fmt: skip
     add("--fpr", type=share, default=0.05, metavar="P", help="share of training images to reject (default 0.05)")
     add("--calibration-images", type=calibration_count, default="auto", metavar="N",
         help="training images for thresholds, or all (default: all where their logits ship, else 10,000)")  # fmt: skip

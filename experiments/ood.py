@@ -4,6 +4,7 @@ import argparse
 
 import numpy as np
 
+from data import fashion_mnist
 from data.registry import DATASETS
 from detect.metrics import auroc, true_rate_at
 from detect.thresholds import FittedDetector
@@ -20,7 +21,7 @@ from experiments.victims import Victim, chosen_victims
 
 def run(options: argparse.Namespace) -> int:
     context = open_context(options)
-    others = {name: other_images(context, name) for name in options.against}
+    others = {name: other_images(context, name) for name in options.against or _at_hand(options)}
     results = []
     for _, load in chosen_victims(options, context.dataset, context.protocol):
         victim = load()
@@ -35,6 +36,13 @@ def run(options: argparse.Namespace) -> int:
         say(f"{victim.name} has seen " + " and ".join(others))
     report.show(context.store, results)
     return 0
+
+
+def _at_hand(options: argparse.Namespace) -> list[str]:
+    if fashion_mnist.find(options.data_dir):
+        return ["fashion_mnist", "noise"]
+    say("Fashion-MNIST is not at hand: noise alone (--against fashion_mnist downloads it)")
+    return ["noise"]
 
 
 def other_images(context: Context, against: str) -> np.ndarray:
