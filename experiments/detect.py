@@ -31,14 +31,14 @@ FALSE_RATES = (0.05, 0.01)
 def run(options: argparse.Namespace) -> int:
     context = open_context(options)
     victims, guard = [load() for _, load in victims_of(context)], _guard(context)
-    guards = [guard] if guard else victims
+    guards = [guard] if guard else victims  # a victim that is the guard, too, has its name
     fitted = {g.name: fit_detectors(context, g) for g in guards}  # first: thresholds see no attack
     looks_again = guard is not None or context.protocol.detection.second_evaluation
     needed = frozenset({"logits", "x_adv"} if looks_again else {"logits"})
     loaders = [(v.name, lambda v=v: v) for v in victims]
     results = []
     for victim, found in attack_victims(context, ATTACKS[options.attack], loaders, needed):
-        by = guard or victim
+        by = victim if guard is None or guard.settings == victim.settings else guard
         results += detect(context, victim, by, fitted[by.name], found)
     report.show(context.store, results)
     return 0

@@ -2,6 +2,7 @@
 
 import json
 
+import keras
 import numpy as np
 import pytest
 from conftest import GOLDEN, tiny
@@ -94,6 +95,17 @@ def test_a_guard_looks_at_what_fools_another(detected):
     assert result["transferred"]["n"] >= result["transferred"]["count"]
     assert result["successes"]["count"] <= result["errors"]["count"]
     assert "| DFX -> DBX |" in (detected / "mnist5k" / "detect_fgsm_transfer_corrected_n30.md").read_text()
+
+
+def test_a_users_keras_model_guards_itself_by_its_posterior(tmp_path, mnist_dir):
+    model = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(10)])
+    model.save(tmp_path / "mine.keras")
+    command = ["detect", "--dataset", "mnist", "--victim-model", tmp_path / "mine.keras", "--eps", "0.3", *FEW]
+    command += ["--calibration-images", "500", "--data-dir", mnist_dir, "--output", tmp_path / "r"]
+    assert run(*command) == 0
+    (result,) = results(tmp_path / "r", "mine").values()
+    assert result["detectors"].keys() == {"kl", "tv"}
+    assert result["settings"]["detection"]["calibration"]["data"] == "mnist/train"
 
 
 def test_2019s_protocol_evaluates_twice_and_averages_over_classes(detected):
