@@ -147,19 +147,21 @@ class OodGroup(Run):
         return self.stem_of("ood")
 
 
-def ood_table(group: OodGroup) -> Table:
+def ood_tables(group: OodGroup) -> list[Table]:
+    """A table for each kind of other images."""
     kinds = sorted({kind for by_kind in group.guards.values() for kind in by_kind})
+    return [_ood_table(group, kind) for kind in kinds]
+
+
+def _ood_table(group: OodGroup, kind: str) -> Table:
     rows = []
     for name, by_kind in group.guards.items():
-        cells = []
-        for kind in kinds:
-            for detector in DETECTORS:
-                content = by_kind[kind]["detectors"].get(detector) if kind in by_kind else None
-                cells.append(f"{content['auroc']:.3f}, {percent(content['tp'], 0)}" if content else "N/A")
-        rows.append([name, *cells])
+        contents = [by_kind[kind]["detectors"].get(d) if kind in by_kind else None for d in DETECTORS]
+        rows.append([name, *(f"{c['auroc']:.3f}, {percent(c['tp'], 0)}" if c else "N/A" for c in contents)])
     caption = (
-        f"Area under the ROC curve of as many other images against {group.where} Behind it the share of the other "
+        f"Area under the ROC curve of as many images of {kind} against {group.where} Behind it the share of the other "
         f"images that is rejected, in %, at thresholds that reject {100 * group.rate:g} % of the training images."
     )
-    heads = ["classifier", *(f"{kind} {DETECTORS[d].title}" for kind in kinds for d in DETECTORS)]
-    return Table("Images of another kind", heads, rows, caption)
+    return Table(
+        f"Images of another kind: {kind}", ["classifier", *(d.title for d in DETECTORS.values())], rows, caption
+    )

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from data.registry import DATASETS
 from experiments import detection_figures, figures
-from experiments.detection_tables import DetectionGroup, OodGroup, detection_tables, ood_table
+from experiments.detection_tables import DetectionGroup, OodGroup, detection_tables, ood_tables
 from experiments.errors import UsageError
 from experiments.progress import say, tables
 from experiments.results import ResultsStore
@@ -34,7 +34,7 @@ def show(store: ResultsStore, results: list[dict]) -> None:
     for group in detection_groups(detected):
         show_detection(store, group)
     for group in ood_groups(other_images):
-        _show_tables(store, group.dataset, group.stem, [ood_table(group)])
+        _show_tables(store, group.dataset, group.stem, ood_tables(group))
 
 
 def _run_of(result: dict) -> tuple:
