@@ -50,10 +50,13 @@ def detect_attacks_logp(options) -> int:
     """What the guard notices of an attack file; with --save the detection file is written."""
     path = files.attack_path(Path.cwd(), options.data, options.victim, options.attack, options.targeted)
     if not path.exists():
-        raise FileError(f"{path} does not exist; make it: python -m legacy_port attack --save")
-    shape = DATASETS[options.data].shape if options.data in DATASETS else ()
-    attacked = files.read_attack(path, shape)
-    context = _context(options, "detect", options.guard, ["--attack", options.attack.split("_")[0]])
+        raise FileError(f"{path} does not exist; make it: legacy attack --save")
+    name = options.attack.split("_")[0]
+    modern = (
+        ("detect", ["--attack", name]) if name in ATTACKS else ("evaluate", [])
+    )  # files of attacks yet to be ported
+    context = _context(options, modern[0], options.guard, modern[1])
+    attacked = files.read_attack(path, context.images.x.shape[1:])
     guard = _victim(options.data, options.guard)
     images = _attacked_images(context.images, attacked, path)
     if options.data == "plane_frog":

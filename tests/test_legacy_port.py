@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from conftest import GOLDEN, tiny
 
-from data import safe_pickle
+from data import mnist, safe_pickle
 from legacy_port import __main__ as legacy
 from legacy_port import detection, files
 from legacy_port.checkpoints import LETTERS, to_2019, to_classifier
@@ -254,6 +254,21 @@ def test_without_a_checkpoint_the_shipped_classifier_is_taken_and_named(at, mnis
     assert "taking the DFX that ships" in capsys.readouterr().err
     attacked = files.read_attack(at / "raw_attack_results/bayes_K10_D_cnn/mnist_fgsm_eps0.30_targeted.pkl", (28, 28, 1))
     assert np.all(attacked.y != attacked.y_attacked)
+
+
+def test_a_2019_file_of_an_attack_yet_to_be_ported_is_judged(at, mnist_dir):
+    images = mnist.load("test", mnist_dir).take(slice(40))  # 2019's files begin with the first image
+    x = np.clip(images.x + np.random.default_rng(0).uniform(-0.3, 0.3, images.x.shape), 0, 1).astype(np.float32)
+    logits = np.eye(10, dtype=np.float32)[(images.y + (np.arange(40) < 30)) % 10]  # 30 fooled the victim
+    file = at / "raw_attack_results/bayes_K10_D_cnn/mnist_pgd_eps0.10_untargeted.pkl"
+    files.write_attack(file, files.AttackFile(x, images.y, images.y, logits))
+    command = ["detect_attacks_logp", "--attack", "pgd_eps0.10", "-V", "bayes_K10_D_cnn", "-G", "bayes_K10_D", "-S"]
+    assert run(*command, "--data-dir", mnist_dir) == 0
+    found = files.read_detection(
+        at / "detection_results/bayes_K10_D_cnn/mnist_bayes_K10_D_cnn_pgd_eps0.10_untargeted.pkl"
+    )
+    assert found["success_rate"] == 75.0
+    assert found["mean_dist_li"] == pytest.approx(0.3, abs=0.01)
 
 
 @pytest.mark.parametrize(
