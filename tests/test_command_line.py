@@ -291,6 +291,7 @@ def start(*arguments, **environment):
     return subprocess.Popen(
         [sys.executable, "-m", "experiments", *map(str, arguments)],
         cwd=ROOT, env=os.environ | environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job inherits it ignored
     )  # fmt: skip
 
 
