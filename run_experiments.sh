@@ -64,7 +64,7 @@ case ${1:-} in
 esac
 export PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH}
 case ${1:-} in
-    parity) exec "$python" -m legacy_port "$@" ;;
-    legacy) shift && exec "$python" -m legacy_port "$@" ;;
-    *) exec "$python" -m experiments "$@" ;;
+    parity) exec "$python" -P -m legacy_port "$@" ;; # -P: nothing in the working directory takes a module's place
+    legacy) shift && exec "$python" -P -m legacy_port "$@" ;;
+    *) exec "$python" -P -m experiments "$@" ;;
 esac

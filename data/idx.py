@@ -4,6 +4,7 @@ Source of the format: http://yann.lecun.com/exdb/mnist (LeCun, Cortes, Burges).
 """
 
 import gzip
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -30,9 +31,9 @@ def read_file(file: Path) -> np.ndarray:
     """A gzipped idx file of unsigned bytes. Raises DataError where it is truncated or something else."""
     try:
         raw = gzip.decompress(file.read_bytes())
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{file}: truncated or not gzip ({error}); delete it and fetch it again") from None
-    if len(raw) < 4 or raw[:3] != b"\0\0\x08":
+    if len(raw) < 4 or raw[:3] != b"\0\0\x08" or len(raw) < 4 + 4 * raw[3]:
         raise DataError(f"{file}: not an idx file of unsigned bytes; delete it and fetch it again")
     shape = np.frombuffer(raw, ">i4", count=raw[3], offset=4)
     body = np.frombuffer(raw, np.uint8, offset=4 + 4 * raw[3])

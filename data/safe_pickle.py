@@ -1,8 +1,8 @@
 """Pickles from strangers are code. This reads those that hold data alone, and refuses the rest by name, unexecuted.
 
 Admitted: numpy arrays and scalars of numbers and booleans, arrays of strings; Python's numbers, strings, bytes, None,
-lists, tuples and dictionaries. Nothing else is looked up, so nothing else can be called; and numpy's own objects are made
-only here, from checked parts: their `__setstate__` believes what it is told, sizes beyond the memory included.
+lists, tuples and dictionaries. Nothing else is looked up, so nothing else can be called; and numpy's own objects are
+made only here, from checked parts: their `__setstate__` believes what it is told, sizes beyond the memory included.
 """
 
 import pickle
@@ -30,7 +30,9 @@ def load(file: Path, encoding: str = "ASCII"):
     except FileNotFoundError:
         raise UnreadablePickle(f"{file} does not exist") from None
     except _Refused as error:
-        raise UnreadablePickle(f"{file} is refused: {error} in it; arrays, numbers and strings alone are read") from None
+        raise UnreadablePickle(
+            f"{file} is refused: {error} in it; arrays, numbers and strings alone are read"
+        ) from None
     except Exception as error:  # a damaged pickle can raise anything
         raise UnreadablePickle(f"{file}: truncated or not a pickle ({type(error).__name__}: {error})") from None
 

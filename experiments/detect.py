@@ -74,7 +74,7 @@ def detect(context: Context, victim: Victim, guard: Victim, fitted: tuple[dict, 
     """
     o, how, images = context.options, context.protocol.detection, context.images
     detectors, settings = fitted
-    settings = settings | {"guard": guard.name, "guard_settings": guard.settings}
+    settings = settings | {"guard": guard.name, "guard_settings": guard.settings, "chosen_guard": bool(o.guard)}
     logits = compiled_logits(guard, images.x.shape[1:], context.batch_size)
     clean, *attacks = found
     if guard is not victim:

@@ -10,17 +10,34 @@ from experiments.tables import Run, Table
 
 
 @dataclass(frozen=True, kw_only=True)
-class DetectionGroup(Run):
-    """Detection results that belong together: the same attack in the same run, the same rate of the thresholds.
+class Thresholds(Run):
+    """A run and its thresholds.
 
     Attributes:
-      rate: share of training images that the thresholds reject.
-      guards: label -> {eps: result}; the label is the guard's name, with another victim's before an arrow.
+      rate: share of training images that they reject. calibration_images: how many they were set on.
+    """
+
+    rate: float
+    calibration_images: int
+
+    def stem_with_thresholds(self, *kind: str) -> str:
+        usual = self.calibration_images in _USUAL_CALIBRATION
+        own = [f"fpr{self.rate:g}" if self.rate != 0.05 else "", "" if usual else f"cal{self.calibration_images}"]
+        return self.stem_of(*kind, *own)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectionGroup(Thresholds):
+    """Detection results that belong together: the same attack in the same run, the same thresholds.
+
+    Attributes:
+      chosen_guard: the guard of all victims, or "" where each guards itself.
+      guards: label -> {eps: result}; the label is the victim's name, with a chosen guard's behind an arrow.
     """
 
     attack: str
     targeted: bool
-    rate: float
+    chosen_guard: str
     guards: dict[str, dict[float, dict]]
 
     @property
@@ -34,12 +51,12 @@ class DetectionGroup(Run):
 
     @property
     def transfer(self) -> bool:
-        return any("->" in name for name in self.guards)
+        return bool(self.chosen_guard)
 
     @property
     def stem(self) -> str:
-        kind = ["detect", self.attack, "targeted" if self.targeted else "", "transfer" if self.transfer else ""]
-        return self.stem_of(*kind, f"fpr{self.rate:g}" if self.rate != 0.05 else "")
+        guard = f"guard_{self.chosen_guard}" if self.transfer else ""
+        return self.stem_with_thresholds("detect", self.attack, "targeted" if self.targeted else "", guard)
 
     @property
     def class_averaged(self) -> bool:
@@ -51,6 +68,9 @@ class DetectionGroup(Run):
         averaged = self.class_averaged and DETECTORS[detector].by_class
         value = content["tp_class_averaged"] if averaged else content["tp"]["rate"]
         return None if value is None else 100 * value
+
+
+_USUAL_CALIBRATION = (55_000, 10_000)  # what ships, and what is computed unless told otherwise
 
 
 def detection_tables(group: DetectionGroup) -> list[Table]:
@@ -80,6 +100,7 @@ def _detector_table(group: DetectionGroup, detector: str) -> Table:
     caption = f"Of the successful attacks the share with a high {d.formula}, in %, {group.where} "
     caption += f"Thresholds reject {100 * group.rate:g} % of training images; FP: rejected clean test images, in %. "
     caption += "Mean over predicted classes. " if averaged else ""
+    caption += "Success here is any wrong label, the target or not. " if group.targeted else ""
     if paper_shown:
         how = " (its mean over predicted classes, with 2019's index fault)" if detector == "kl" else ""
         how = " (its mean over predicted classes)" if detector == "logit" else how
@@ -136,15 +157,14 @@ def _auroc_table(group: DetectionGroup) -> Table:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OodGroup(Run):
+class OodGroup(Thresholds):
     """Results of `ood` that belong together. guards: classifier -> {what it looked at: result}."""
 
-    rate: float
     guards: dict[str, dict[str, dict]]
 
     @property
     def stem(self) -> str:
-        return self.stem_of("ood")
+        return self.stem_with_thresholds("ood")
 
 
 def ood_tables(group: OodGroup) -> list[Table]:

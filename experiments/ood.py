@@ -21,7 +21,7 @@ from experiments.victims import Victim, chosen_victims
 
 def run(options: argparse.Namespace) -> int:
     context = open_context(options)
-    others = {name: other_images(context, name) for name in options.against or _at_hand(options)}
+    others = {name: other_images(context, name) for name in options.against or _at_hand(context)}
     results = []
     for _, load in chosen_victims(options, context.dataset, context.protocol):
         victim = load()
@@ -38,8 +38,10 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _at_hand(options: argparse.Namespace) -> list[str]:
-    if fashion_mnist.find(options.data_dir):
+def _at_hand(context: Context) -> list[str]:
+    if context.dataset == "fashion_mnist" or context.images.x.shape[1:] != DATASETS["fashion_mnist"].shape:
+        return ["noise"]
+    if fashion_mnist.find(context.options.data_dir):
         return ["fashion_mnist", "noise"]
     say("Fashion-MNIST is not at hand: noise alone (--against fashion_mnist downloads it)")
     return ["noise"]
@@ -50,6 +52,8 @@ def other_images(context: Context, against: str) -> np.ndarray:
     shape, n = context.images.x.shape[1:], len(context.images)
     if against == "noise":
         return np.random.default_rng([context.options.seed, 7]).uniform(size=(n, *shape)).astype(np.float32)
+    if against == context.dataset:
+        raise UsageError(f"--against {against} is the data set itself; take --against noise")
     if DATASETS[against].shape != shape:
         raise UsageError(
             f"{against} has images of shape {DATASETS[against].shape}, {context.dataset} of {shape}: --against noise"

@@ -73,16 +73,17 @@ def groups(results: Iterable[dict]) -> list[Group]:
 
 
 def detection_groups(results: Iterable[dict]) -> list[DetectionGroup]:
-    """Detection results by attack and run, self-guarded ones and transfer apart."""
+    """Detection results by attack, run, thresholds and chosen guard."""
     found = {}
     for result in results:
         s, d = result["settings"], result["settings"]["detection"]
-        own = d["guard"] == s["victim"]
-        guards = found.setdefault((s["attack"], s["targeted"], d["rate"], own, _run_of(result)), {})
-        guards.setdefault(s["victim"] if own else f"{s['victim']} -> {d['guard']}", {})[s["eps"]] = result
+        chosen, images = d["guard"] if d["chosen_guard"] else "", d["calibration"]["images"]
+        guards = found.setdefault((s["attack"], s["targeted"], d["rate"], images, chosen, _run_of(result)), {})
+        guards.setdefault(f"{s['victim']} -> {chosen}" if chosen else s["victim"], {})[s["eps"]] = result
+    names = ("attack", "targeted", "rate", "calibration_images", "chosen_guard")
     return [
-        DetectionGroup(attack=attack, targeted=targeted, rate=rate, guards=_ordered(guards), **_fields(run_key))
-        for (attack, targeted, rate, _, run_key), guards in found.items()
+        DetectionGroup(**dict(zip(names, key, strict=True)), guards=_ordered(guards), **_fields(run_key))
+        for (*key, run_key), guards in found.items()
     ]
 
 
@@ -91,9 +92,13 @@ def ood_groups(results: Iterable[dict]) -> list[OodGroup]:
     found = {}
     for result in results:
         s = result["settings"]
-        guards = found.setdefault((s["detection"]["rate"], _run_of(result)), {})
+        detection = s["detection"]
+        guards = found.setdefault((detection["rate"], detection["calibration"]["images"], _run_of(result)), {})
         guards.setdefault(s["victim"], {})[s["against"]] = result
-    return [OodGroup(rate=rate, guards=_ordered(g), **_fields(run_key)) for (rate, run_key), g in found.items()]
+    return [
+        OodGroup(rate=rate, calibration_images=images, guards=_ordered(guards), **_fields(run_key))
+        for (rate, images, run_key), guards in found.items()
+    ]
 
 
 def _ordered(named: dict) -> dict:

@@ -49,8 +49,8 @@ class ResultsStore:
         if "against" in settings:
             label += f"_{settings['against']}"
         elif "detection" in settings:
-            guard = settings["detection"]["guard"]
-            label = f"detect_{label}" + (f"_guard_{guard}" if guard != settings["victim"] else "")
+            found = settings["detection"]
+            label = f"detect_{label}" + (f"_guard_{found['guard']}" if found["chosen_guard"] else "")
         return self.root / settings["dataset"] / settings["victim"] / f"{label}-{settings_hash(settings)}.json"
 
     def read(self, settings: dict) -> dict | None:
@@ -93,6 +93,8 @@ class ResultsStore:
                 result = read_json(file)
                 if "settings" not in result:
                     raise FileError(f"{file} is not a result")
+                if "attack" not in result["settings"]:
+                    continue  # the card of training logits
             except FileError as error:
                 print(f"warning: {error}; left out", file=sys.stderr)
                 continue

@@ -104,8 +104,10 @@ def _finished(file: Path, settings: dict) -> TrainingLogits | None:
 def _compute(file: Path, settings: dict, victim: Victim, images: Images) -> TrainingLogits:
     logits = compiled_logits(victim, images.x.shape[1:], EVALUATION_BATCH)
     seed, index = noise_seed(settings["seed"], CALIBRATION), images.index.astype(np.int32)
+    unfinished = file.exists() and not file.with_suffix(".json").exists()
     parts, done = [], 0
-    if file.exists():
+    file.with_suffix(".json").unlink(missing_ok=True)  # a card that did not agree: so does not its file
+    if unfinished:
         try:
             parts = [read_arrays(file)["logits"]]
             done = len(parts[0])
@@ -118,9 +120,9 @@ def _compute(file: Path, settings: dict, victim: Victim, images: Images) -> Trai
         while done < len(images):
             rows = np.minimum(np.arange(done, done + EVALUATION_BATCH), len(images) - 1)
             outputs = np.asarray(logits(images.x[rows], index[rows], seed))[: len(images) - done]
-            if not np.isfinite(outputs).all():
-                raise UsageError(f"{victim.name} gives NaN or infinite logits on {images.name}")
             parts.append(outputs.astype(np.float16))
+            if not np.isfinite(parts[-1]).all():
+                raise UsageError(f"{victim.name} gives logits on {images.name} that are NaN, or beyond 65,504 nats")
             done += len(outputs)
             progress.rewind(done)
             if time.monotonic() - saved > _SAVE_SECONDS:

@@ -1,5 +1,5 @@
 """The 2019 command lines, with 2019's flags, defaults, file names and places: `./run_experiments.sh legacy COMMAND ...`
-or, with the checkout on PYTHONPATH, `python -m legacy_port COMMAND ...`.
+or, with the checkout on PYTHONPATH, `python -P -m legacy_port COMMAND ...`.
 
     vae_mnist A                                       trains GFZ on MNIST      (at the root)
     vae_cifar_binary A                                trains GFZ on CIFAR-binary
@@ -14,6 +14,7 @@ under protocol 2019-code and prints the modern command that it stands for. --num
 
 import argparse
 import importlib
+import os
 import sys
 from pathlib import Path
 
@@ -83,6 +84,12 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {arguments[0]}: {LATER[arguments[0]]}", file=sys.stderr)
         return 2
     options = parser().parse_args(arguments)
+    trained = {"vae_mnist": "mnist", "vae_cifar_binary": "plane_frog"}
+    if options.data_dir is None and (trained.get(options.command) or options.data) == "plane_frog":
+        places = (Path("cifar_data"), Path("../cifar_data"))  # 2019's
+        options.data_dir = next((place for place in places if place.is_dir()), None)
+    if options.data_dir is None and "DEEPBAYES_DATA" in os.environ:
+        options.data_dir = Path(os.environ["DEEPBAYES_DATA"])
     module = "training" if options.command.startswith("vae_") else "attacks"
     return run_safely(lambda: getattr(importlib.import_module(f"legacy_port.{module}"), options.command)(options))
 

@@ -24,12 +24,15 @@ from models import zoo
 from models.files import FileError, file_sha256
 
 PROTOCOL = PROTOCOLS["2019-code"]
+_VICTIM = r"bayes_K(\d+)(?:_Z(\d+))?_([A-G])"
 
 
 def attack(options) -> int:
     """Attacks one victim; with --save its attack file is written."""
     if options.attack not in ATTACKS:
         raise UsageError(f"{options.attack} is not ported yet; what is: {', '.join(ATTACKS)}")
+    if options.num_images and options.num_images > options.batch_size:
+        options.num_images -= options.num_images % options.batch_size  # 2019 drops the last partial batch
     context = _context(options, options.attack, options.victim, ["--eps", f"{options.eps:g}"])
     victim = _victim(options.data, options.victim)
     needed = frozenset({"x_adv", "logits"})
@@ -51,14 +54,18 @@ def detect_attacks_logp(options) -> int:
     path = files.attack_path(Path.cwd(), options.data, options.victim, options.attack, options.targeted)
     if not path.exists():
         raise FileError(f"{path} does not exist; make it: legacy attack --save")
-    name = options.attack.split("_")[0]
-    modern = (
-        ("detect", ["--attack", name]) if name in ATTACKS else ("evaluate", [])
-    )  # files of attacks yet to be ported
-    context = _context(options, modern[0], options.guard, modern[1])
+    victim, name = options.victim.removesuffix("_cnn"), options.attack.split("_")[0]
+    transfer = victim != options.guard
+    command, extra = "evaluate", []  # a file of an attack yet to be ported
+    if name in ATTACKS and re.fullmatch(_VICTIM, victim):
+        command, extra = "detect", ["--attack", name]
+        extra += ["--eps", f"{float(options.attack.split('_eps')[1]):g}"] if "_eps" in options.attack else []
+        extra += ["--guard", LETTERS[_parse(options.guard)[2]]] if transfer else []
+        extra += ["--calibration-images", str(options.calibration_images or "all")]
+    context = _context(options, command, victim if command == "detect" else options.guard, extra)
     attacked = files.read_attack(path, context.images.x.shape[1:])
     guard = _victim(options.data, options.guard)
-    images = _attacked_images(context.images, attacked, path)
+    images = _attacked_images(DATASETS[options.data].load("test", options.data_dir), attacked, path)
     if options.data == "plane_frog":
         rows = _right_for_all(images)
         attacked = files.AttackFile(*(a[rows] for a in vars(attacked).values()))
@@ -71,7 +78,7 @@ def detect_attacks_logp(options) -> int:
         seen = run_batches(lambda x, i: logits(x, i, seed), (attacked.x, index), context.batch_size, progress.advance)
     found = detection.report(
         training.logits, training.labels, seen, attacked.logits, images.y, attacked.x - images.x,
-        transfer=options.victim != f"{options.guard}_cnn",
+        transfer=transfer,
     )  # fmt: skip
     if not guard.models_x:  # its logits hold no density: 2019 computes these all the same
         found |= {f"{rate}_{key}": float("nan") for rate in ("FP", "TP") for key in ("logpx", "logpxy")}
@@ -107,8 +114,8 @@ def _context(options, command: str, victim: str, extra: list[str]) -> Context:
     modern = [command, "--dataset", options.data, "--classifiers", LETTERS[letter], "--protocol", "2019-code"]
     modern += ["--num-images", str(images or "all"), "--batch-size", str(options.batch_size), "--samples", str(samples)]
     modern += ["--dim-z", str(dim_z)] if dim_z else []
-    modern += [*extra, *(["--targeted"] if getattr(options, "targeted", False) else [])]
-    modern += ["--save"] if getattr(options, "save", False) and command != "evaluate" else []
+    if command != "evaluate":
+        modern += [*extra, *(f"--{flag}" for flag in ("targeted", "save") if getattr(options, flag))]
     modern += ["--data-dir", str(options.data_dir)] if options.data_dir else []
     modern += ["--seed", str(options.seed)] if options.seed else []
     say("this is: ./run_experiments.sh " + " ".join(modern))
@@ -117,7 +124,7 @@ def _context(options, command: str, victim: str, extra: list[str]) -> Context:
 
 def _parse(victim: str) -> tuple[int, int | None, str]:
     """K, dim z where it is named, and the letter of "bayes_K10_A" or "bayes_K10_Z32_A"."""
-    match = re.fullmatch(r"bayes_K(\d+)(?:_Z(\d+))?_([A-G])(?:_cnn)?", victim)
+    match = re.fullmatch(_VICTIM, victim)
     if not match:
         raise UsageError(f"{victim!r}: of 2019's victims bayes_K10_A to bayes_K10_G (and bayes_K10_Z32_A) are ported")
     return int(match[1]), int(match[2]) if match[2] else None, match[3]
@@ -140,15 +147,16 @@ def _victim(dataset: str, victim: str) -> Victim:
     except ValueError as error:
         raise FileError(f"{path}: {error}") from None
     say(f"weights: {path}")
-    return classifier_victim(classifier, zoo.file_stem(dataset, name, dim_z), file_sha256(path), f"{dataset}/train")
+    stem = f"{zoo.file_stem(dataset, name, dim_z)}-2019"  # a name of its own among the results
+    return classifier_victim(classifier, stem, file_sha256(path), f"{dataset}/train")
 
 
 def _attacked_images(images: Images, attacked: files.AttackFile, path: Path) -> Images:
     """The clean test images that the rows of an attack file were made from: the first ones, or evenly spread ones."""
     n = len(attacked.y)
-    for candidate in (images.take(slice(n)), images.spread(n)):
-        if np.array_equal(candidate.y, attacked.y):
-            return candidate
+    candidates = [c for c in (images.take(slice(n)), images.spread(n)) if np.array_equal(c.y, attacked.y)]
+    if candidates:
+        return min(candidates, key=lambda c: float(np.abs(c.x - attacked.x).mean()))
     raise FileError(
         f"{path}: its labels are not those of {images.name}, neither of the first {n} nor of {n} spread evenly"
     )

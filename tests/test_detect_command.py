@@ -91,10 +91,11 @@ def test_a_guard_looks_at_what_fools_another(detected):
     command = ["detect", "--classifiers", "DFX", "--guard", "DBX", "--eps", "0.3", *FEW, "--output", detected]
     assert run(*command) == 0
     (result,) = [r for n, r in results(detected, "DFX").items() if "guard_DBX" in n]
+    assert "| GBZ |" in (detected / "mnist5k" / "detect_fgsm_corrected_n30.md").read_text()  # own guards' table stays
     assert result["settings"]["detection"]["guard"] == "DBX"
     assert result["transferred"]["n"] >= result["transferred"]["count"]
     assert result["successes"]["count"] <= result["errors"]["count"]
-    assert "| DFX -> DBX |" in (detected / "mnist5k" / "detect_fgsm_transfer_corrected_n30.md").read_text()
+    assert "| DFX -> DBX |" in (detected / "mnist5k" / "detect_fgsm_guard_DBX_corrected_n30.md").read_text()
 
 
 def test_a_users_keras_model_guards_itself_by_its_posterior(tmp_path, mnist_dir):
@@ -189,6 +190,8 @@ def test_damaged_training_logits_are_reported_and_made_again(tmp_path, mnist_dir
     assert run(*command, "--fresh") == 0
     assert "is damaged" in capsys.readouterr().err
     assert read_arrays(file)["logits"].shape == (200, 10)
+    assert run("report", "--output", tmp_path) == 0  # the card of training logits is no result
+    assert list(tmp_path.glob("*/ood_*cal200.md"))
 
 
 # ---- other images, two rings ----

@@ -266,6 +266,30 @@ def test_without_a_checkpoint_the_shipped_classifier_is_taken_and_named(at, mnis
     assert np.all(attacked.y != attacked.y_attacked)
 
 
+def test_a_guard_looks_at_another_victims_file_whatever_the_batch(at, mnist_dir, capsys):
+    ours = ["--data-dir", mnist_dir]
+    command = ["attack", "-D", "mnist", "-V", "bayes_K10_D", "-A", "fgsm", "-e", "0.3", "-S", *ours]
+    assert run(*command, "--num-images", "50", "-B", "20") == 0
+    command = [
+        "detect_attacks_logp",
+        "-V",
+        "bayes_K10_D_cnn",
+        "-G",
+        "bayes_K10_E",
+        "-A",
+        "fgsm_eps0.30",
+        "-B",
+        "64",
+        "-S",
+    ]
+    assert run(*command, *ours) == 0
+    file = "mnist_bayes_K10_D_cnn_fgsm_eps0.30_untargeted.pkl"
+    found = files.read_detection(at / "detection_results/bayes_K10_E_cnn" / file)
+    assert found["success_rate_victim"] < 100 * 39 / 40  # not every image that fools DFX fools DBX
+    assert found["mean_dist_li"] == pytest.approx(0.3, abs=1e-6)
+    assert "this is: ./run_experiments.sh detect --dataset mnist --classifiers DFX" in capsys.readouterr().err
+
+
 def test_a_2019_file_of_an_attack_yet_to_be_ported_is_judged(at, mnist_dir):
     images = mnist.load("test", mnist_dir).take(slice(40))  # 2019's files begin with the first image
     x = np.clip(images.x + np.random.default_rng(0).uniform(-0.3, 0.3, images.x.shape), 0, 1).astype(np.float32)
