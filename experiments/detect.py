@@ -21,8 +21,7 @@ from experiments.intervals import percent, rate
 from experiments.progress import bar, say
 from experiments.protocol import DetectionProtocol
 from experiments.training_logits import training_logits
-from experiments.victims import Victim, deep_bayes_victim
-from models import zoo
+from experiments.victims import Victim, chosen_victims
 
 FALSE_RATES = (0.05, 0.01)
 """False-positive rates at which the ROC curve is read."""
@@ -48,10 +47,8 @@ def _guard(context: Context) -> Victim | None:
     o = context.options
     if not o.guard:
         return None
-    zoo.usable_card(context.dataset, o.guard, o.weights, o.dim_z)
-    return deep_bayes_victim(
-        context.dataset, o.guard, samples=o.samples, protocol=context.protocol, weights=o.weights, dim_z=o.dim_z
-    )
+    ((_, load),) = chosen_victims(o, context.dataset, context.protocol, [o.guard])
+    return load()
 
 
 def fit_detectors(context: Context, guard: Victim) -> tuple[dict[str, FittedDetector], dict]:

@@ -77,11 +77,11 @@ def classifier_victim(
 
 
 def chosen_victims(
-    options: argparse.Namespace, dataset: str, protocol: Protocol
+    options: argparse.Namespace, dataset: str, protocol: Protocol, names: list[str] | None = None
 ) -> list[tuple[str, Callable[[], Victim]]]:
-    """(name, loader) of every --classifiers; weights that cannot be used are refused before any work is done."""
-    o = options
-    for name in o.classifiers:
+    """(name, loader) of every --classifiers, or of `names`; weights that cannot be used are refused before any work."""
+    o, names = options, names or options.classifiers
+    for name in names:
         zoo.usable_card(dataset, name, o.weights, o.dim_z)
 
     def loader(name):
@@ -89,7 +89,7 @@ def chosen_victims(
             dataset, name, samples=o.samples, protocol=protocol, weights=o.weights, dim_z=o.dim_z
         )
 
-    return [(name, loader(name)) for name in o.classifiers]
+    return [(name, loader(name)) for name in names]
 
 
 def keras_victim(file: Path, dataset: str) -> Victim:

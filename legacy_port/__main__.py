@@ -14,7 +14,6 @@ under protocol 2019-code and prints the modern command that it stands for. --num
 
 import argparse
 import importlib
-import os
 import sys
 from pathlib import Path
 
@@ -88,8 +87,6 @@ def main(arguments: list[str] | None = None) -> int:
     if options.data_dir is None and (trained.get(options.command) or options.data) == "plane_frog":
         places = (Path("cifar_data"), Path("../cifar_data"))  # 2019's
         options.data_dir = next((place for place in places if place.is_dir()), None)
-    if options.data_dir is None and "DEEPBAYES_DATA" in os.environ:
-        options.data_dir = Path(os.environ["DEEPBAYES_DATA"])
     module = "training" if options.command.startswith("vae_") else "attacks"
     return run_safely(lambda: getattr(importlib.import_module(f"legacy_port.{module}"), options.command)(options))
 

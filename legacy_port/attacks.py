@@ -65,7 +65,7 @@ def detect_attacks_logp(options) -> int:
     context = _context(options, command, victim if command == "detect" else options.guard, extra)
     attacked = files.read_attack(path, context.images.x.shape[1:])
     guard = _victim(options.data, options.guard)
-    images = _attacked_images(DATASETS[options.data].load("test", options.data_dir), attacked, path)
+    images = _attacked_images(DATASETS[options.data].load("test", context.options.data_dir), attacked, path)
     if options.data == "plane_frog":
         rows = _right_for_all(images)
         attacked = files.AttackFile(*(a[rows] for a in vars(attacked).values()))
