@@ -1,37 +1,45 @@
 """Fast gradient sign method (Goodfellow et al., arXiv 1412.6572): x' = clip(x + eps * sign(grad_x loss(x, y)), 0, 1).
 
-By CleverHans 4.0's function. The direction does not depend on eps, so one gradient serves a whole grid: `direction`
-makes one unclipped call at eps 1, `perturb` scales and clips.
+The direction does not depend on eps, so one gradient serves a whole grid.
 """
-
-from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
-from cleverhans.tf2.attacks.fast_gradient_method import fast_gradient_method
 
-from attacks.losses import LOSSES
-
-
-def direction(victim: Callable, x, y, loss: str = "log-odds", targeted: bool = False):
-    """sign(gradient), in {-1, 0, 1}: 0 where the gradient is exactly 0. Shape of x.
-
-    Args:
-      victim: images (N, ...) -> logits (N, C).
-      x: (N, ...) float32 in [0, 1].
-      y: (N,) integers: the true labels, or with `targeted` the labels to reach.
-      loss: one of LOSSES.
-    """
-    moved = fast_gradient_method(victim, x, 1.0, np.inf, loss_fn=LOSSES[loss], y=y, targeted=targeted)
-    return tf.round(moved - x)
+from attacks.gradients import ascent_gradient
+from attacks.registry import GRADIENT_COST
+from attacks.target import Target, check_batch, check_budget
 
 
-def perturb(x, direction, eps: float):
+def build(target: Target, options, targeted: bool = False):
+    """See attacks/target.py."""
+    known: dict[tuple, np.ndarray] = {}
+
+    @tf.function
+    def compiled(x, y, index, seed):
+        gradient = ascent_gradient(target, options.loss, x, y, index, seed, 0, options.eot, targeted)
+        return tf.cast(tf.sign(gradient), tf.int8)
+
+    def craft(x, y, index, value, seed, advance=lambda share: None):
+        check_batch(x, y, index, target.classes)
+        key = (int(seed), np.asarray(x).tobytes(), np.asarray(y).tobytes(), np.asarray(index).tobytes())
+        if key not in known:
+            known[key] = compiled(tf.constant(x), tf.constant(y), tf.constant(index), tf.constant(seed)).numpy()
+        advance(1.0)
+        return perturb(x, known[key].astype(np.float32), value)
+
+    return craft
+
+
+def perturb(x, direction, eps: float) -> np.ndarray:
     """The adversarial images at eps: x + eps * direction, clipped to [0, 1].
 
     Raises:
       ValueError: eps is negative or not finite.
     """
-    if not (np.isfinite(eps) and eps >= 0):
-        raise ValueError(f"eps must be finite and not negative, not {eps}")
-    return tf.clip_by_value(x + eps * direction, 0.0, 1.0)
+    check_budget("eps", eps)
+    return np.clip(x + np.float32(eps) * direction, 0.0, 1.0)
+
+
+def cost(options) -> float:
+    return GRADIENT_COST * options.eot

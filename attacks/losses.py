@@ -14,9 +14,7 @@ def log_odds(labels, logits):
     Cross-entropy is softplus(m), so m has the same gradient direction, but cannot underflow: in float32 cross-entropy
     loses the true class's term beyond about 17 nats of margin and its gradient is exactly 0 beyond about 90.
     """
-    true = tf.gather(logits, labels, axis=1, batch_dims=1)
-    others = tf.where(tf.one_hot(labels, logits.shape[1], on_value=True, off_value=False), -float("inf"), logits)
-    return tf.reduce_logsumexp(others, axis=1) - true
+    return tf.reduce_logsumexp(_others(labels, logits), axis=1) - _at(labels, logits)
 
 
 def cross_entropy(labels, logits):
@@ -24,4 +22,17 @@ def cross_entropy(labels, logits):
     return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
 
 
-LOSSES: dict[str, Callable] = {"log-odds": log_odds, "cross-entropy": cross_entropy}
+def margin(labels, logits):
+    """The best other class's logit less that of `labels`, positive where the label is not given (Carlini, Wagner)."""
+    return tf.reduce_max(_others(labels, logits), axis=1) - _at(labels, logits)
+
+
+def _at(labels, logits):
+    return tf.gather(logits, labels, axis=1, batch_dims=1)
+
+
+def _others(labels, logits):
+    return tf.where(tf.one_hot(labels, logits.shape[1], on_value=True, off_value=False), -float("inf"), logits)
+
+
+LOSSES: dict[str, Callable] = {"log-odds": log_odds, "cross-entropy": cross_entropy, "margin": margin}

@@ -12,8 +12,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from attacks.registry import ATTACKS
+from attacks.registry import ATTACKS, GRADIENT, Attack, Option
 from data.registry import DATASETS
+from experiments.plan import PREFIX, flag
 from experiments.protocol import PROTOCOLS
 from models.factorisation import FACTORISATIONS, SEVEN_NAMES
 
@@ -37,6 +38,10 @@ COMMANDS = {
     "evaluate": "clean accuracy and bound of trained classifiers",
     **{a.name: f"{a.title}: accuracy under attack beside the paper's" for a in ATTACKS.values()},
     "detect": "how many successful attacks each detector notices, beside the paper's",
+    "greybox": "attacks on a student of the victim's probabilities, moved to the victim",
+    "blackbox": "attacks on a substitute grown by queries, moved to the victim",
+    "transfer": "every classifier's adversarial images on every other, as a heat map",
+    "checks": "is the evaluation to be believed? a table of tests that a weak attack fails",
     "ood": "how well the detectors tell other images from those of the data set",
     "rings": "the paper's Figure 2: two rings, three detectors; seconds to run",
     "report": "tables and figures from the results that exist",
@@ -46,8 +51,16 @@ COMMANDS = {
 }
 
 
+MODULES = {"greybox": "student_attack", "blackbox": "student_attack"}
+"""Commands whose module in experiments/ has another name; those of attacks are experiments/attack.py's."""
 HANDED_ON = ("parity", "legacy")
 """Commands that run_experiments.sh gives to `python -m legacy_port`: nothing here depends on the bridge to 2019."""
+
+
+_BY_GRADIENT = [a.name for a in ATTACKS.values() if a.needs == GRADIENT]
+BY_ATTACK = {"detect": list(ATTACKS), "transfer": list(ATTACKS), "greybox": _BY_GRADIENT, "blackbox": _BY_GRADIENT}
+"""Commands that take --attack, and which."""
+_IMAGES = {"checks": 40, "greybox": 100, "blackbox": 100, "transfer": 100}
 
 
 def count(text: str) -> int | None:
@@ -108,14 +121,24 @@ def parser() -> argparse.ArgumentParser:
         if name == "train":
             _training(command)
         else:
-            command.add_argument(
-                "--num-images", type=count, default=500, metavar="N", help="test images, or all (default 500)"
-            )
-        if name in ATTACKS or name == "detect":
-            _attack(command)
+            images = ATTACKS[name].images if name in ATTACKS else _IMAGES.get(name, 500)
+            text = f"test images at even distances, or all (default {images})"
+            command.add_argument("--num-images", type=count, default=images, metavar="N", help=text)
+        if name in (*ATTACKS, *BY_ATTACK):
+            _attack(command, [ATTACKS[n] for n in BY_ATTACK.get(name, [name])])
+        if name == "checks":
+            _victim(command)
+            command.set_defaults(save=False, targeted=False)
+        if name in BY_ATTACK:
+            attacks = BY_ATTACK[name]
+            default = "fgsm" if name == "detect" else "pgd"
+            command.add_argument("--attack", choices=attacks, default=default, help=f"default {default}")
+        if name == "blackbox":
+            text = "test images that the substitute grows from, 32 queries each (default 50; the paper's 200)"
+            command.add_argument("--seeds-per-class", type=positive, default=50, metavar="N", help=text)
         if name in ("detect", "ood"):
             _detection(command)
-        if name in (*ATTACKS, "evaluate", "detect", "ood"):
+        if name in (*ATTACKS, *BY_ATTACK, "evaluate", "checks", "ood"):
             command.add_argument("--fresh", action="store_true", help="recompute results that exist")
             command.add_argument("--weights", type=Path, metavar="DIR", help="folder of weights that you trained")
     return main_parser
@@ -161,18 +184,43 @@ def _training(command):
     add("--threads", type=positive, metavar="N", help="cores to use: two runs of one thread each outpace one of two")
 
 
-def _attack(command):
+def _attack(command, attacks: list[Attack]):
+    """The options of these attacks; what they take and default to comes from the registry."""
     add = command.add_argument
-    add("--eps", type=not_negative, nargs="+", metavar="E", help="budgets, pixel scale (default: the paper's grid)")
+    for parameter in dict.fromkeys(a.parameter for a in attacks):
+        a = next(a for a in attacks if a.parameter == parameter)
+        grid = f"(default {' '.join(f'{v:g}' for v in a.grid)})" if a.grid else "(default: the paper's grid)"
+        add(f"--{parameter}", type=not_negative, nargs="+", metavar=parameter[0].upper(), help=f"{a.meaning} {grid}")
+    for name in dict.fromkeys(o.name for a in attacks for o in a.options):
+        having = [(a, o) for a in attacks for o in a.options if o.name == name]
+        _, option = having[0]
+        text = f"of {', '.join(a.name for a, _ in having)}: see {having[0][0].name} --help"
+        text = _option_help(option) if len(attacks) == 1 else text
+        add(f"--{flag(name)}", dest=PREFIX + name, choices=option.choices or None, metavar=_metavar(option), help=text)
     add("--targeted", action="store_true", help="towards a random wrong label instead of away from the true one")
-    add("--victim-model", type=Path, metavar="FILE", help="attack this Keras model of logits instead of --classifiers")
+    add("--known-noise", action="store_true",
+        help="the attack sees the very noise that it is evaluated with: the classifier as a fixed function")  # fmt: skip
+    _victim(command)
     add("--save", action="store_true", help="keep adversarial images, labels and logits as .npz")
+
+
+def _victim(command):
+    text = "attack this Keras model of logits instead of --classifiers"
+    command.add_argument("--victim-model", type=Path, metavar="FILE", help=text)
+
+
+def _metavar(option: Option) -> str | None:
+    return None if option.choices else "N" if isinstance(option.default, int) else "V"
+
+
+def _option_help(option: Option) -> str:
+    others = "".join(f"; {v} under {p}" for p, v in option.by_protocol.items() if v != option.default)
+    return f"{option.help} (default {option.default}{others})"
 
 
 def _detection(command):
     add = command.add_argument
     if command.prog.endswith(" detect"):
-        add("--attack", choices=ATTACKS, default="fgsm", help="default fgsm")
         add("--guard", choices=FACTORISATIONS, metavar="NAME",
             help="the classifier that looks (default: the victim itself)")  # fmt: skip
     else:
@@ -221,7 +269,7 @@ def main(arguments: list[str] | None = None) -> int:
         os.execv(sys.executable, [sys.executable, "-m", "pytest", *passed_on])
     if passed_on:
         parser().error(f"unrecognized arguments: {' '.join(passed_on)}")
-    module = "attack" if options.command in ATTACKS else options.command
+    module = MODULES.get(options.command, "attack" if options.command in ATTACKS else options.command)
     return run_safely(lambda: importlib.import_module(f"experiments.{module}").run(options))
 
 

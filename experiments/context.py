@@ -2,7 +2,7 @@
 
 import argparse
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import tensorflow as tf
@@ -25,7 +25,10 @@ EMBEDDED_NOTE = (
 
 @dataclass(frozen=True)
 class Context:
-    """Everything that a command shares between its victims; `images` are the test images used, in order."""
+    """Everything that a command shares between its victims; `images` are the test images used, in order.
+
+    `left_out` tells this choice of images from the usual one of the same number, where some were left out.
+    """
 
     options: argparse.Namespace
     dataset: str
@@ -33,6 +36,7 @@ class Context:
     protocol: Protocol
     store: ResultsStore
     batch_size: int
+    left_out: str = ""
 
     def settings(self) -> dict:
         """What every result of this run depends on."""
@@ -43,7 +47,11 @@ class Context:
             "num_images": len(self.images),
             "seed": self.options.seed,
             "protocol": self.protocol.settings(),
-        }
+        } | ({"left_out": self.left_out} if self.left_out else {})
+
+    def first(self, n: int) -> "Context":
+        """The same with n of its images, at even distances."""
+        return replace(self, images=self.images.spread(n), left_out=f"{n} of {len(self.images)}")
 
 
 def open_context(options: argparse.Namespace) -> Context:

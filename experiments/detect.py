@@ -9,18 +9,17 @@ import numpy as np
 
 from attacks.registry import ATTACKS
 from detect.metrics import auroc, class_averaged, true_rate_at
-from detect.registry import DETECTORS
-from detect.thresholds import FittedDetector, fit
+from detect.thresholds import FittedDetector
 from experiments import report
 from experiments.attack import attack_victims, victims_of
 from experiments.batches import run as run_batches
 from experiments.clean import DETECTION, EVALUATION, compiled_logits, measure_clean, noise_seed
 from experiments.context import Context, open_context
-from experiments.errors import UsageError
+from experiments.guards import fit_detectors
 from experiments.intervals import percent, rate
+from experiments.plan import plan_of, value_of
 from experiments.progress import bar, say
 from experiments.protocol import DetectionProtocol
-from experiments.training_logits import training_logits
 from experiments.victims import Victim, chosen_victims
 
 FALSE_RATES = (0.05, 0.01)
@@ -29,6 +28,7 @@ FALSE_RATES = (0.05, 0.01)
 
 def run(options: argparse.Namespace) -> int:
     context = open_context(options)
+    plan = plan_of(options, ATTACKS[options.attack], context.dataset)
     victims, guard = [load() for _, load in victims_of(context)], _guard(context)
     guards = [guard] if guard else victims  # a victim that is the guard, too, has its name
     fitted = {g.name: fit_detectors(context, g) for g in guards}  # first: thresholds see no attack
@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
     needed = frozenset({"logits", "x_adv"} if looks_again else {"logits"})
     loaders = [(v.name, lambda v=v: v) for v in victims]
     results = []
-    for victim, found in attack_victims(context, ATTACKS[options.attack], loaders, needed):
+    for victim, found in attack_victims(context, plan, loaders, needed):
         by = victim if guard is None or guard.settings == victim.settings else guard
         results += detect(context, victim, by, fitted[by.name], found)
     report.show(context.store, results)
@@ -49,18 +49,6 @@ def _guard(context: Context) -> Victim | None:
         return None
     ((_, load),) = chosen_victims(o, context.dataset, context.protocol, [o.guard])
     return load()
-
-
-def fit_detectors(context: Context, guard: Victim) -> tuple[dict[str, FittedDetector], dict]:
-    """The guard's detectors by name, without those that need a density where it has none; and what they depend on."""
-    o, rule = context.options, context.protocol.detection.rule
-    training = training_logits(o, context.dataset, guard, context.protocol)
-    names = [n for n, d in DETECTORS.items() if guard.models_x or not d.needs_density]
-    try:
-        detectors = {n: fit(n, training.logits, training.labels, o.fpr, rule) for n in names}
-    except ValueError as error:
-        raise UsageError(f"{guard.name}: {error}") from None
-    return detectors, {"rule": rule, "rate": o.fpr, "calibration": training.settings}
 
 
 def detect(context: Context, victim: Victim, guard: Victim, fitted: tuple[dict, dict], found: list[dict]) -> list[dict]:
@@ -95,8 +83,9 @@ def detect(context: Context, victim: Victim, guard: Victim, fitted: tuple[dict, 
                 content["transferred"] = rate(np.sum(fooled & (deciding.argmax(axis=1) != images.y)), fooled.sum())
                 result = context.store.write(full, content, arrays)
             results.append(result)
-    noticed = [f"eps {r['settings']['eps']:g}: {percent(r['union']['tp'])} %" for r in results]
-    say(f"{guard.name}: of the successful attacks, any detector notices at " + ", ".join(noticed))
+    noticed = [f"{value_of(r['settings']):g}: {percent(r['union']['tp'])} %" for r in results]
+    parameter = ATTACKS[attacks[0]["settings"]["attack"]].parameter
+    say(f"{guard.name}: of the successful attacks, any detector notices at {parameter} " + ", ".join(noticed))
     return results
 
 

@@ -17,8 +17,8 @@ def detection_by_eps(group: DetectionGroup, file: Path) -> Path:
     figure, axes = plt.subplots(1, len(DETECTORS), figsize=(4 * len(DETECTORS), 3.8), sharey=True)
     styles, dashed = style(list(group.guards)), False
     for axis, detector in zip(axes, DETECTORS, strict=True):
-        for name, by_eps in group.guards.items():
-            points = [(e, r) for e, r in sorted(by_eps.items()) if detector in r["detectors"]]
+        for name, by_value in group.guards.items():
+            points = [(e, r) for e, r in sorted(by_value.items()) if detector in r["detectors"]]
             points = [(e, r) for e, r in points if group.shown_rate(r, detector) is not None]
             if not points:
                 continue
@@ -27,11 +27,11 @@ def detection_by_eps(group: DetectionGroup, file: Path) -> Path:
             band = [[100 * r["detectors"][detector]["tp"][k] for _, r in points] for k in ("low", "high")]
             if not (group.class_averaged and DETECTORS[detector].by_class):
                 axis.fill_between(x, *band, color=styles[name]["color"], alpha=0.12, linewidth=0)
-            paper = [paper_detection(group.dataset, name, group.attack, f"eps={e:g}", detector) for e in x]
+            paper = [paper_detection(group.dataset, name, group.paper_attack, group.paper_key(e), detector) for e in x]
             if not group.transfer and not group.targeted and None not in paper:
                 axis.plot(x, paper, "--", color=styles[name]["color"], linewidth=1)
                 dashed = True
-        axis.set(title=DETECTORS[detector].title, xlabel="eps (L-infinity)", ylim=(-3, 103))
+        axis.set(title=DETECTORS[detector].title, xlabel=group.parameter, ylim=(-3, 103))
         axis.grid(alpha=0.3)
     axes[0].set_ylabel("successful attacks noticed (%)")
     handles, labels = next(
@@ -45,12 +45,12 @@ def detection_by_eps(group: DetectionGroup, file: Path) -> Path:
 
 def histograms(group: DetectionGroup, arrays, file: Path) -> Path:
     """Rows of guards, columns of detectors: each statistic on clean test images and on successful attacks."""
-    names, eps = list(group.guards), group.shown_eps
+    names, value = list(group.guards), group.shown_value
     figure, axes = plt.subplots(
         len(names), len(DETECTORS), figsize=(3 * len(DETECTORS), 1.5 * len(names) + 0.5), squeeze=False
     )
     for row, name in enumerate(names):
-        result = group.guards[name].get(eps)
+        result = group.guards[name].get(value)
         stored = arrays(result) if result else {}
         for column, detector in enumerate(DETECTORS):
             axis = axes[row, column]
@@ -73,7 +73,9 @@ def histograms(group: DetectionGroup, arrays, file: Path) -> Path:
                           label="successful attacks")  # fmt: skip
     handles, labels = axes[0, -1].get_legend_handles_labels()
     figure.legend(handles, labels, loc="upper right", fontsize=8, ncols=2)
-    figure.suptitle(f"{_title(group)}, eps {eps:g}; the last bin holds what lies beyond", fontsize=9, x=0.02, ha="left")
+    figure.suptitle(
+        f"{_title(group)}, {group.label(value)}; the last bin holds what lies beyond", fontsize=9, x=0.02, ha="left"
+    )
     figure.tight_layout(rect=(0, 0, 1, 0.98))
     return save(figure, file)
 
@@ -81,10 +83,10 @@ def histograms(group: DetectionGroup, arrays, file: Path) -> Path:
 def roc_curves(group: DetectionGroup, arrays, file: Path) -> Path:
     """A panel a detector, a curve a guard: successful attacks at the middle eps against clean test images."""
     figure, axes = plt.subplots(1, len(DETECTORS), figsize=(3.6 * len(DETECTORS), 3.8), sharey=True)
-    styles, eps = style(list(group.guards)), group.shown_eps
+    styles, value = style(list(group.guards)), group.shown_value
     for axis, detector in zip(axes, DETECTORS, strict=True):
-        for name, by_eps in group.guards.items():
-            stored = arrays(by_eps[eps]) if eps in by_eps else {}
+        for name, by_value in group.guards.items():
+            stored = arrays(by_value[value]) if value in by_value else {}
             if f"{detector}_score_clean" not in stored or not stored["success"].any():
                 continue
             attacked = stored[f"{detector}_score_attacked"][stored["success"]]
@@ -96,7 +98,7 @@ def roc_curves(group: DetectionGroup, arrays, file: Path) -> Path:
         if axis.get_legend_handles_labels()[1]:
             axis.legend(fontsize=7, loc="lower right")
     axes[0].set_ylabel("successful attacks noticed (%)")
-    figure.suptitle(f"{_title(group)}, eps {eps:g}", y=1.02)
+    figure.suptitle(f"{_title(group)}, {group.label(value)}", y=1.02)
     return save(figure, file)
 
 

@@ -6,7 +6,7 @@ from detect.registry import DETECTORS
 from experiments.intervals import percent
 from experiments.protocol import PROTOCOLS
 from experiments.reference import paper_detection, paper_images
-from experiments.tables import Run, Table
+from experiments.tables import AttackRun, Run, Table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,26 +27,25 @@ class Thresholds(Run):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DetectionGroup(Thresholds):
+class DetectionGroup(Thresholds, AttackRun):
     """Detection results that belong together: the same attack in the same run, the same thresholds.
 
     Attributes:
       chosen_guard: the guard of all victims, or "" where each guards itself.
-      guards: label -> {eps: result}; the label is the victim's name, with a chosen guard's behind an arrow.
+      guards: label -> {value of the parameter: result}; the label is the victim's name, with a chosen guard's behind an
+        arrow.
     """
 
-    attack: str
-    targeted: bool
     chosen_guard: str
     guards: dict[str, dict[float, dict]]
 
     @property
     def grid(self) -> list[float]:
-        return sorted({eps for by_eps in self.guards.values() for eps in by_eps})
+        return sorted({value for by_value in self.guards.values() for value in by_value})
 
     @property
-    def shown_eps(self) -> float:
-        """The eps of histograms, ROC curves and areas: the middle of the grid."""
+    def shown_value(self) -> float:
+        """The value of histograms, ROC curves and areas: the middle of the grid."""
         return self.grid[len(self.grid) // 2]
 
     @property
@@ -56,7 +55,7 @@ class DetectionGroup(Thresholds):
     @property
     def stem(self) -> str:
         guard = f"guard_{self.chosen_guard}" if self.transfer else ""
-        return self.stem_with_thresholds("detect", self.attack, "targeted" if self.targeted else "", guard)
+        return self.stem_with_thresholds("detect", *self.kind, guard)
 
     @property
     def class_averaged(self) -> bool:
@@ -79,20 +78,22 @@ def detection_tables(group: DetectionGroup) -> list[Table]:
 
 def _detector_table(group: DetectionGroup, detector: str) -> Table:
     rows, widest, paper_shown = [], 0.0, False
-    for name, by_eps in group.guards.items():
-        first = next(iter(by_eps.values()))
+    for name, by_value in group.guards.items():
+        first = next(iter(by_value.values()))
         if detector not in first["detectors"]:
             rows.append([name, *["N/A"] * (len(group.grid) + 1)])
             continue
         cells = [percent(first["detectors"][detector]["fp"])]
-        for eps in group.grid:
-            if eps not in by_eps:
+        for value in group.grid:
+            if value not in by_value:
                 cells.append("-")
                 continue
-            value, tp = group.shown_rate(by_eps[eps], detector), by_eps[eps]["detectors"][detector]["tp"]
-            paper = None if group.targeted or group.transfer else _paper(group, name, eps, detector)
+            noticed, tp = group.shown_rate(by_value[value], detector), by_value[value]["detectors"][detector]["tp"]
+            paper = None if group.targeted or group.transfer else _paper(group, name, value, detector)
             paper_shown |= paper is not None
-            cells.append(("n/a" if value is None else f"{value:.1f}") + ("" if paper is None else f" ({paper:.1f})"))
+            cells.append(
+                ("n/a" if noticed is None else f"{noticed:.1f}") + ("" if paper is None else f" ({paper:.1f})")
+            )
             widest = max(widest, (tp["high"] - tp["low"]) / 2 if tp["n"] else 0.0)
         rows.append([name, *cells])
     d = DETECTORS[detector]
@@ -106,21 +107,21 @@ def _detector_table(group: DetectionGroup, detector: str) -> Table:
         how = " (its mean over predicted classes)" if detector == "logit" else how
         caption += f"In brackets the paper's{how}, on {paper_images(group.dataset)}. "
     caption += f"95 % intervals (Wilson, over images) are at most +-{100 * widest:.0f} points." if widest else ""
-    heads = ["guard", "FP", *(f"eps {eps:g}" for eps in group.grid)]
-    return Table(f"{group.attack.upper()}: noticed by {d.title} detection", heads, rows, caption)
+    heads = ["guard", "FP", *(group.label(value) for value in group.grid)]
+    return Table(f"{group.title}: noticed by {d.title} detection", heads, rows, caption)
 
 
-def _paper(group: DetectionGroup, name: str, eps: float, detector: str) -> float | None:
-    return paper_detection(group.dataset, name, group.attack, f"eps={eps:g}", detector)
+def _paper(group: DetectionGroup, name: str, value: float, detector: str) -> float | None:
+    return paper_detection(group.dataset, name, group.paper_attack, group.paper_key(value), detector)
 
 
 def _union_table(group: DetectionGroup) -> Table:
     rows = []
-    for name, by_eps in group.guards.items():
-        first = next(iter(by_eps.values()))
+    for name, by_value in group.guards.items():
+        first = next(iter(by_value.values()))
         cells = [percent(first["union"]["fp"])]
-        for eps in group.grid:
-            result = by_eps.get(eps)
+        for value in group.grid:
+            result = by_value.get(value)
             if result is None:
                 cells.append("-")
                 continue
@@ -131,16 +132,16 @@ def _union_table(group: DetectionGroup) -> Table:
         "misclassified and not noticed, in % of all attacked images (those wrong before the attack included). FP: "
         "clean test images that any detector rejects, in %."
     )
-    heads = ["guard", "FP", *(f"eps {eps:g}" for eps in group.grid)]
-    return Table(f"{group.attack.upper()}: noticed by any detector", heads, rows, caption)
+    heads = ["guard", "FP", *(group.label(value) for value in group.grid)]
+    return Table(f"{group.title}: noticed by any detector", heads, rows, caption)
 
 
 def _auroc_table(group: DetectionGroup) -> Table:
-    eps, rows = group.shown_eps, []
-    for name, by_eps in group.guards.items():
+    value, rows = group.shown_value, []
+    for name, by_value in group.guards.items():
         cells = []
         for detector in DETECTORS:
-            content = by_eps[eps]["detectors"].get(detector) if eps in by_eps else None
+            content = by_value[value]["detectors"].get(detector) if value in by_value else None
             if content is None or content["auroc"] is None:
                 cells.append("N/A" if content is None else "n/a")
                 continue
@@ -148,12 +149,12 @@ def _auroc_table(group: DetectionGroup) -> Table:
             cells.append(f"{content['auroc']:.3f}, {100 * at['0.05']:.0f}, {100 * at['0.01']:.0f}")
         rows.append([name, *cells])
     caption = (
-        f"Successful attacks at eps {eps:g} against clean test images: area under the ROC curve, and the share noticed "
-        "(in %) where 5 and 1 % of the clean test images are rejected. Score: the statistic in standard deviations of "
-        "its class."
+        f"Successful attacks at {group.label(value)} against clean test images: area under the ROC curve, and the "
+        "share noticed (in %) where 5 and 1 % of the clean test images are rejected. Score: the statistic in standard "
+        "deviations of its class."
     )
     heads = ["guard", *(DETECTORS[d].title for d in DETECTORS)]
-    return Table(f"{group.attack.upper()}: ROC area, true positives at 5 and 1 % false ones", heads, rows, caption)
+    return Table(f"{group.title}: ROC area, true positives at 5 and 1 % false ones", heads, rows, caption)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,8 @@ import matplotlib
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
-import numpy as np
 
+from attacks.registry import ATTACKS
 from experiments.reference import curve_of_2019, paper_accuracy
 from experiments.tables import Group
 from models.files import atomic
@@ -37,32 +37,36 @@ def save(figure, file: Path) -> Path:
 
 def accuracy_by_eps(group: Group, file: Path) -> Path:
     """Ours with 95 % bands, and the paper's on the same axes beside it where it has figures."""
-    styles, grid = style(list(group.victims)), group.grid
+    styles, grid, neutral = style(list(group.victims)), group.grid, ATTACKS[group.attack].neutral
     paper = {
         name: [paper_accuracy(group.dataset, name, "clean")]
-        + [paper_accuracy(group.dataset, name, group.attack, f"eps={e:g}") for e in grid]
+        + [paper_accuracy(group.dataset, name, group.paper_attack, group.paper_key(e)) for e in grid]
         for name in group.victims
     }
     both = not group.targeted and any(v is not None for values in paper.values() for v in values[1:])
     figure, axes = plt.subplots(1, 2 if both else 1, figsize=(10 if both else 5.5, 4), sharey=True, squeeze=False)
-    for name, (clean, by_eps) in group.victims.items():
-        points = [(0.0, clean["accuracy"])] + [(e, by_eps[e]["accuracy"]) for e in grid if e in by_eps]
+    for name, (clean, by_value) in group.victims.items():
+        points = [(neutral, clean["accuracy"])] if neutral is not None else []
+        points = sorted(points + [(e, by_value[e]["accuracy"]) for e in grid if e in by_value], key=lambda p: p[0])
         x = [e for e, _ in points]
         low, middle, high = ([100 * s[k] for _, s in points] for k in ("low", "rate", "high"))
         axes[0, 0].plot(x, middle, label=name, **styles[name])
         axes[0, 0].fill_between(x, low, high, color=styles[name]["color"], alpha=0.15, linewidth=0)
         if both:
-            axes[0, 1].plot([0.0, *grid], [np.nan if v is None else v for v in paper[name]], label=name, **styles[name])
+            shown = zip([neutral, *grid], paper[name], strict=True)
+            shown = [(e, v) for e, v in shown if e is not None and v is not None]
+            axes[0, 1].plot(*zip(*shown, strict=True), label=name, **styles[name])
     axes[0, 0].set(
         title=f"this port, {group.dataset}, n = {group.n}", ylabel="accuracy under attack (%)", ylim=(-2, 102)
     )
     if both:
         axes[0, 1].set(title="Li et al. 2019, MNIST, n = 10,000")
     for axis in axes[0]:
-        axis.set_xlabel("eps (L-infinity, pixels in [0, 1])")
+        axis.set_xlabel(f"{group.parameter} ({ATTACKS[group.attack].meaning})", fontsize=9)
+        axis.set_xscale("log" if neutral is None else "linear")
         axis.grid(alpha=0.3)
     axes[0, -1].legend(fontsize=8)
-    figure.suptitle(f"{group.attack.upper()}, protocol {group.protocol}")
+    figure.suptitle(f"{group.title}{group.how}, protocol {group.protocol}")
     return save(figure, file)
 
 
@@ -80,9 +84,9 @@ def example_strip(group: Group, arrays, file: Path, shown: int = 2) -> Path | No
     )
     figure.subplots_adjust(top=1 - 0.6 / height, bottom=0.02)
     for row, name in enumerate(names):
-        clean, by_eps = group.victims[name]
+        clean, by_value = group.victims[name]
         for column, key in enumerate(columns):
-            result = clean if key == "clean" else by_eps.get(key)
+            result = clean if key == "clean" else by_value.get(key)
             stored = arrays(result) if result else {}
             for k in range(shown):
                 axis = axes[row, k * len(columns) + column]
@@ -101,7 +105,7 @@ def example_strip(group: Group, arrays, file: Path, shown: int = 2) -> Path | No
                 if column == 0 and k == 0:
                     axis.set_ylabel(name, fontsize=8)
     figure.suptitle(
-        f"{group.attack.upper()} by eps; below each image its label (red: changed by the attack)", fontsize=9
+        f"{group.title} by {group.parameter}; below each image its label (red: changed by the attack)", fontsize=9
     )
     return save(figure, file)
 

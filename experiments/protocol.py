@@ -39,6 +39,7 @@ class Protocol:
         classifier is sure; the log-odds has the same gradient direction and does not.
       uniform_prior: log p(y) is log 1/C; 2019 has log 0.1 whatever C, a constant shift of the logits with two classes.
       keep_partial_batch: 2019 drops the images that do not fill the last batch.
+      leave_out_seeds: a substitute (black box) is not judged on the test images it grew from, as 2019's are.
       detection: see DetectionProtocol.
     """
 
@@ -46,6 +47,7 @@ class Protocol:
     loss: str = "log-odds"
     uniform_prior: bool = True
     keep_partial_batch: bool = True
+    leave_out_seeds: bool = True
     detection: DetectionProtocol = DetectionProtocol()
 
     def classifier_options(self) -> dict:
@@ -57,14 +59,15 @@ class Protocol:
         return n if self.keep_partial_batch or n < batch_size else n - n % batch_size
 
     def settings(self) -> dict:
-        """What an attack's result depends on; detection has settings of its own."""
-        return {k: v for k, v in asdict(self).items() if k != "detection"}
+        """What an attack's result depends on; detection and substitutes have settings of their own."""
+        return {k: v for k, v in asdict(self).items() if k not in ("detection", "leave_out_seeds")}
 
 
 _AS_2019 = {
     "loss": "cross-entropy",
     "uniform_prior": False,
     "keep_partial_batch": False,
+    "leave_out_seeds": False,
     "detection": DetectionProtocol("bisection", True, False, True, True),
 }
 

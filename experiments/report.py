@@ -7,9 +7,11 @@ from data.registry import DATASETS
 from experiments import detection_figures, figures
 from experiments.detection_tables import DetectionGroup, OodGroup, detection_tables, ood_tables
 from experiments.errors import UsageError
+from experiments.plan import changed_options, value_of
 from experiments.progress import say, tables
 from experiments.results import ResultsStore
-from experiments.tables import Group, Table, accuracy_table, clean_table, success_table
+from experiments.tables import Group, Run, Table, accuracy_table, checks_table, clean_table, success_table
+from experiments.transfer_tables import TransferGroup, heat_map, ordered_cells, transfer_table
 from models.factorisation import SEVEN_NAMES
 from models.files import atomic
 
@@ -29,8 +31,17 @@ def show(store: ResultsStore, results: list[dict]) -> None:
     """Prints and stores the tables and figures of these results."""
     other_images = [r for r in results if r["settings"]["attack"] == "ood"]
     detected = [r for r in results if "detection" in r["settings"] and r not in other_images]
-    for group in groups(r for r in results if "detection" not in r["settings"]):
+    for result in (r for r in results if r["settings"]["attack"] == "checks"):
+        run_fields = Run(**_fields(_run_of(result)))
+        _show_tables(store, run_fields.dataset, run_fields.stem_of("checks", result["settings"]["victim"]),
+                     [checks_table(result, run_fields)])  # fmt: skip
+    attacked = [r for r in results if "detection" not in r["settings"] and r["settings"]["attack"] != "checks"]
+    moved = transfer_groups(attacked)
+    for group in groups(attacked):
         show_group(store, group)
+    for group in moved:
+        _show_tables(store, group.dataset, group.stem, [transfer_table(group)])
+        say(f"figure: {heat_map(group, store.root / group.dataset / f'{group.stem}.png')}")
     for group in detection_groups(detected):
         show_detection(store, group)
     for group in ood_groups(other_images):
@@ -40,12 +51,22 @@ def show(store: ResultsStore, results: list[dict]) -> None:
 def _run_of(result: dict) -> tuple:
     """What tells one run from another."""
     s = result["settings"]
-    return s["dataset"], s["protocol"]["name"], s.get("samples"), s["seed"], s["num_images"]
+    return s["dataset"], s["protocol"]["name"], s.get("samples"), s["seed"], s["num_images"], s.get("left_out", "")
+
+
+def _attack_of(settings: dict) -> tuple:
+    """What tells one attack from another: name, whether targeted, changed options, and by way of what."""
+    through = settings.get("through", {}).get("kind", "")
+    return settings["attack"], settings["targeted"], tuple(sorted(changed_options(settings).items())), through
 
 
 def _fields(run: tuple) -> dict:
-    names = ("dataset", "protocol", "samples", "seed", "n")
+    names = ("dataset", "protocol", "samples", "seed", "n", "left_out")
     return dict(zip(names, run, strict=True)) | {"note": DATASETS[run[0]].caveat}
+
+
+def _attack_fields(kind: tuple) -> dict:
+    return dict(zip(("attack", "targeted", "changed", "through"), kind, strict=True))
 
 
 def groups(results: Iterable[dict]) -> list[Group]:
@@ -53,17 +74,19 @@ def groups(results: Iterable[dict]) -> list[Group]:
     clean, attacked = {}, {}
     for result in results:
         s, run_key = result["settings"], _run_of(result)
+        if s.get("through", {}).get("kind") == "transfer":
+            continue
         if s["attack"] == "clean":
             clean.setdefault(run_key, {})[s["victim"]] = result
         else:
-            victims = attacked.setdefault((s["attack"], s["targeted"], run_key), {})
-            victims.setdefault(s["victim"], {})[s["eps"]] = result
+            victims = attacked.setdefault((_attack_of(s), run_key), {})
+            victims.setdefault(s["victim"], {})[value_of(s)] = result
     found, shown = [], set()
-    for (attack, targeted, run_key), victims in attacked.items():
+    for (kind, run_key), victims in attacked.items():
         known = clean.get(run_key, {})
-        with_clean = {name: (known[name], by_eps) for name, by_eps in victims.items() if name in known}
+        with_clean = {name: (known[name], by_value) for name, by_value in victims.items() if name in known}
         if with_clean:
-            found.append(Group(attack=attack, targeted=targeted, victims=_ordered(with_clean), **_fields(run_key)))
+            found.append(Group(**_attack_fields(kind), victims=_ordered(with_clean), **_fields(run_key)))
             shown.add(run_key)
     for run_key, victims in clean.items():
         if run_key not in shown:
@@ -72,18 +95,44 @@ def groups(results: Iterable[dict]) -> list[Group]:
     return found
 
 
+def transfer_groups(results: Iterable[dict]) -> list[TransferGroup]:
+    """Transfer results by attack, value and run, with the white-box results of the same attack on the diagonal."""
+    moved, own = {}, {}
+    for result in results:
+        s = result["settings"]
+        if s["attack"] == "clean":
+            continue
+        *kind, through = _attack_of(s)
+        key = (tuple(kind), value_of(s), _run_of(result))
+        if through == "transfer":
+            moved.setdefault(key, {})[s["victim"], s["through"]["source"]] = result
+        elif not through:
+            own.setdefault(key, {})[s["victim"], s["victim"]] = result
+    order = {name: k for k, name in enumerate(SEVEN_NAMES)}
+    return [
+        TransferGroup(
+            **_attack_fields((*kind, "")), value=value, cells=ordered_cells((own.get(key, {}) | cells).items(), order),
+            **_fields(run_key),
+        )
+        for key, cells in moved.items()
+        for kind, value, run_key in [key]
+    ]  # fmt: skip
+
+
 def detection_groups(results: Iterable[dict]) -> list[DetectionGroup]:
     """Detection results by attack, run, thresholds and chosen guard."""
     found = {}
     for result in results:
         s, d = result["settings"], result["settings"]["detection"]
         chosen, images = d["guard"] if d["chosen_guard"] else "", d["calibration"]["images"]
-        guards = found.setdefault((s["attack"], s["targeted"], d["rate"], images, chosen, _run_of(result)), {})
-        guards.setdefault(f"{s['victim']} -> {chosen}" if chosen else s["victim"], {})[s["eps"]] = result
-    names = ("attack", "targeted", "rate", "calibration_images", "chosen_guard")
+        guards = found.setdefault((_attack_of(s), d["rate"], images, chosen, _run_of(result)), {})
+        guards.setdefault(f"{s['victim']} -> {chosen}" if chosen else s["victim"], {})[value_of(s)] = result
+    names = ("rate", "calibration_images", "chosen_guard")
     return [
-        DetectionGroup(**dict(zip(names, key, strict=True)), guards=_ordered(guards), **_fields(run_key))
-        for (*key, run_key), guards in found.items()
+        DetectionGroup(
+            **_attack_fields(kind), **dict(zip(names, key, strict=True)), guards=_ordered(guards), **_fields(run_key)
+        )
+        for (kind, *key, run_key), guards in found.items()
     ]
 
 

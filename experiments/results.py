@@ -3,6 +3,7 @@
     results/<dataset>/<victim>/<attack>_<parameter>-<hash>.json   settings, versions, counts, rates, norms, wall time
     results/<dataset>/<victim>/<the same>.npz                     logits, a few images for the figures; with --save
                                                                   all adversarial images and labels
+    results/<dataset>/<victim>/<the same>.partial.npz             the finished batches of an attack that is running
     results/<dataset>/<victim>/detect_<attack>_...-<hash>.json    what a guard noticed of them; .npz: its statistics
 
 Files are written atomically, a result that exists is not computed again, and a damaged one is reported and replaced.
@@ -18,8 +19,10 @@ from pathlib import Path
 
 import numpy as np
 
+from attacks.registry import ATTACKS
 from data.registry import DATASETS
 from experiments.device import device
+from experiments.plan import value_of
 from models.files import FileError, read_arrays, read_json, write_arrays, write_json
 
 PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "cleverhans", "numpy")
@@ -43,15 +46,22 @@ class ResultsStore:
     def file(self, settings: dict) -> Path:
         """Where the result of these settings is or will be; `settings` names dataset, victim, attack and parameter."""
         label = settings["attack"] + ("_targeted" if settings.get("targeted") else "")
-        if "eps" in settings:
-            two_digits = f"{settings['eps']:.2f}"
-            label += f"_eps{two_digits if float(two_digits) == settings['eps'] else settings['eps']}"
+        if settings["attack"] in ATTACKS:
+            parameter, value = ATTACKS[settings["attack"]].parameter, value_of(settings)
+            two_digits = f"{value:.2f}"
+            label += f"_{parameter}{two_digits if float(two_digits) == value else value}"
+        if through := settings.get("through"):
+            label = f"{through['kind']}_{label}" + (f"_from_{through['source']}" if "source" in through else "")
         if "against" in settings:
             label += f"_{settings['against']}"
         elif "detection" in settings:
             found = settings["detection"]
             label = f"detect_{label}" + (f"_guard_{found['guard']}" if found["chosen_guard"] else "")
         return self.root / settings["dataset"] / settings["victim"] / f"{label}-{settings_hash(settings)}.json"
+
+    def partial(self, settings: dict) -> Path:
+        """Where the finished batches of a result that is being made are kept."""
+        return self.file(settings).with_suffix(".partial.npz")
 
     def read(self, settings: dict) -> dict | None:
         """The finished result of these settings, or None; a damaged file is reported and counts as none."""
@@ -94,7 +104,7 @@ class ResultsStore:
                 if "settings" not in result:
                     raise FileError(f"{file} is not a result")
                 if "attack" not in result["settings"]:
-                    continue  # the card of training logits
+                    continue  # the card of training logits or of a student
             except FileError as error:
                 print(f"warning: {error}; left out", file=sys.stderr)
                 continue

@@ -4,8 +4,20 @@ from dataclasses import dataclass
 
 from rich.table import Table as RichTable
 
+from attacks.registry import ATTACKS, GRADIENT, NOTHING, SCORES
 from experiments.intervals import percent
 from experiments.reference import paper_accuracy, paper_images
+
+NEEDS = {
+    GRADIENT: "white box, true labels",
+    SCORES: "scores only, true labels",
+    NOTHING: "no adversary",
+}
+STUDENTS = {
+    "greybox": "the student learnt from the victim's probabilities",
+    "blackbox": "the substitute grew by queries",
+}
+_UNMOVED = {"fgsm": " (a gradient of exactly 0)", "cw": " (no adversarial image found)"}
 
 
 @dataclass(frozen=True)
@@ -33,7 +45,10 @@ class Table:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """What results in one table share: images, protocol, K and seed; `note` is what must be said of the images."""
+    """What results in one table share: images, protocol, K and seed; `note` is what must be said of the images.
+
+    `left_out` tells a choice of images from the usual one of the same number.
+    """
 
     dataset: str
     protocol: str
@@ -41,6 +56,7 @@ class Run:
     seed: int
     n: int
     note: str = ""
+    left_out: str = ""
 
     def stem_of(self, *kind: str) -> str:
         """File name of a table and its figures; `kind` says of what."""
@@ -56,44 +72,97 @@ class Run:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Group(Run):
-    """Results that belong in one table: the same attack in the same run.
+class AttackRun(Run):
+    """A run of one attack.
 
     Attributes:
-      victims: name -> (clean result, {eps: result}), in order of appearance.
+      changed: its options that are not the protocol's defaults, as (name, value).
+      through: "greybox" or "blackbox" where a student was attacked and the images moved to the victim; "transfer".
     """
 
     attack: str
     targeted: bool
+    changed: tuple[tuple[str, object], ...] = ()
+    through: str = ""
+
+    @property
+    def kind(self) -> list[str]:
+        """What file names say of the attack."""
+        options = [f"{name.replace('_', '-')}-{value}" for name, value in self.changed]
+        return [self.through, self.attack, "targeted" if self.targeted else "", *options]
+
+    @property
+    def title(self) -> str:
+        return self.attack.upper() + (f" through a {self.through} student" if self.through in STUDENTS else "")
+
+    @property
+    def how(self) -> str:
+        """The changed options as a clause for captions."""
+        return "".join(f", {name.replace('_', ' ')} {value}" for name, value in self.changed)
+
+    @property
+    def parameter(self) -> str:
+        return ATTACKS[self.attack].parameter
+
+    def label(self, value: float) -> str:
+        return f"{self.parameter} {value:g}"
+
+    @property
+    def paper_attack(self) -> str:
+        """The attack in reference/paper_2019.csv."""
+        return f"{self.through}_{self.attack}" if self.through else self.attack
+
+    def paper_key(self, value: float) -> str:
+        """The parameter in reference/paper_2019.csv."""
+        return f"{self.parameter}={value:g}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group(AttackRun):
+    """Results that belong in one table: the same attack in the same run.
+
+    Attributes:
+      victims: name -> (clean result, {value of the parameter: result}), in order of appearance.
+    """
+
     victims: dict[str, tuple[dict, dict[float, dict]]]
 
     @property
     def grid(self) -> list[float]:
-        return sorted({eps for _, by_eps in self.victims.values() for eps in by_eps})
+        return sorted({value for _, by_value in self.victims.values() for value in by_value})
 
     @property
     def stem(self) -> str:
-        return self.stem_of(self.attack, "targeted" if self.targeted else "")
+        return self.stem_of(*self.kind)
 
 
 def accuracy_table(group: Group) -> Table:
     """Clean accuracy and accuracy under attack in percent, the paper's figure behind each."""
     rows, widest = [], 0.0
-    for name, (clean, by_eps) in group.victims.items():
+    for name, (clean, by_value) in group.victims.items():
         cells = [_beside(clean["accuracy"], paper_accuracy(group.dataset, name, "clean"))]
-        for eps in group.grid:
-            result = by_eps.get(eps)
-            paper = None if group.targeted else paper_accuracy(group.dataset, name, group.attack, f"eps={eps:g}")
-            cells.append(_beside(result["accuracy"], paper) if result else "-")
-        shares = [clean["accuracy"], *(r["accuracy"] for r in by_eps.values())]
+        for value in group.grid:
+            result = by_value.get(value)
+            paper = (
+                None
+                if group.targeted
+                else paper_accuracy(group.dataset, name, group.paper_attack, group.paper_key(value))
+            )
+            student = f" [{percent(result['student']['accuracy'])}]" if result and "student" in result else ""
+            cells.append(_beside(result["accuracy"], paper) + student if result else "-")
+        shares = [clean["accuracy"], *(r["accuracy"] for r in by_value.values())]
         widest = max([widest, *((s["high"] - s["low"]) / 2 for s in shares if s["rate"] is not None)])
         rows.append([name, *cells])
     images = paper_images(group.dataset)
     paper = f" In brackets the paper's, on {images}." if images and not group.targeted else ""
-    caption = f"Accuracy in %, {group.where}{paper} 95 % intervals (Wilson) are at most +-{100 * widest:.1f} points."
-    kind = "towards a random wrong label" if group.targeted else "white box, true labels"
-    heads = ["classifier", "clean", *(f"eps {eps:g}" for eps in group.grid)]
-    return Table(f"{group.attack.upper()} ({kind}): accuracy", heads, rows, caption)
+    caption = f"Accuracy in %{group.how}, {group.where}{paper}"
+    caption += f" 95 % intervals (Wilson) are at most +-{100 * widest:.1f} points."
+    kind = NEEDS[ATTACKS[group.attack].needs] if not group.through else STUDENTS[group.through]
+    kind = "towards a random wrong label" if group.targeted else kind
+    if group.through:
+        caption += " In square brackets the student's own accuracy."
+    heads = ["classifier", "clean", *(group.label(value) for value in group.grid)]
+    return Table(f"{group.title} ({kind}): accuracy", heads, rows, caption)
 
 
 def _beside(share: dict, paper: float | None) -> str:
@@ -103,25 +172,24 @@ def _beside(share: dict, paper: float | None) -> str:
 def success_table(group: Group) -> Table:
     """Success among images that were right before; behind it the share of successes that survives fresh noise."""
     rows = []
-    for name, (_, by_eps) in group.victims.items():
-        cells, zero = [], []
-        for eps in group.grid:
-            result = by_eps.get(eps)
+    for name, (_, by_value) in group.victims.items():
+        cells, unmoved = [], []
+        for value in group.grid:
+            result = by_value.get(value)
             cells.append(_with_survival(result) if result else "-")
-            zero += [result["zero_gradient"]["rate"]] if result else []
-        seconds = sum(r["seconds"]["evaluation"] for r in by_eps.values())
-        seconds += max((r["seconds"]["gradient"] for r in by_eps.values()), default=0.0)
-        rows.append([name, *cells, f"{100 * max(zero):.1f}" if zero else "-", f"{seconds:.0f}"])
+            unmoved += [result["unmoved"]["rate"]] if result and value > 0 else []
+        seconds = sum(sum(r["seconds"].values()) for r in by_value.values())
+        rows.append([name, *cells, f"{100 * max(unmoved):.1f}" if unmoved else "-", f"{seconds:.0f}"])
     draws = (
         "Behind the slash the share of at most 25 of these successes that the majority of 20 fresh draws of the "
         "classifier's noise confirms. "
     )
     caption = (
-        f"Successes in % of the images that were right before the attack. {draws}Zero gradient: images whose gradient "
-        "is exactly 0, in %. Seconds: gradient and evaluation."
+        f"Successes in % of the images that were right before the attack. {draws}Unmoved: images that the attack left "
+        f"as they were{_UNMOVED.get(group.attack, '')}, in %, the most over the grid. Seconds: attack and evaluation."
     )
-    heads = ["classifier", *(f"eps {eps:g}" for eps in group.grid), "zero gradient", "seconds"]
-    return Table(f"{group.attack.upper()}: success, and what is left of it under fresh noise", heads, rows, caption)
+    heads = ["classifier", *(group.label(value) for value in group.grid), "unmoved", "seconds"]
+    return Table(f"{group.title}: success, and what is left of it under fresh noise", heads, rows, caption)
 
 
 def _with_survival(result: dict) -> str:
@@ -149,3 +217,13 @@ def clean_table(group: Group) -> Table:
     caption += " Bound: mean importance-weighted bound on log p(x, y), nats, up to the likelihood's constant."
     heads = ["classifier", "accuracy %", "95 % interval", "paper %", "bound"]
     return Table("Clean accuracy", heads, rows, caption)
+
+
+def checks_table(result: dict, run: Run) -> Table:
+    """The lines of `checks` for one classifier."""
+    rows = [[line["check"], line["verdict"], line["figure"], str(line["n"])] for line in result["lines"]]
+    flags = sum(line["verdict"] == "flag" for line in result["lines"])
+    caption = f"Figures are images misclassified under attack at eps 0.2 unless said, {run.where} " + (
+        "No flag." if not flags else f"{flags} flag(s): explain before believing the robustness shown."
+    )
+    return Table(f"Checks of {result['settings']['victim']}", ["check", "verdict", "figure", "n"], rows, caption)

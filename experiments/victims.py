@@ -30,6 +30,7 @@ class Victim:
       logits: (x, index, seed) -> (N, C) log-probabilities up to a constant per image, in nats; never probabilities.
       settings: what identifies it in a result: weights' sha256, K, sizes.
       stochastic: whether another seed gives other logits.
+      snapshot: (x, index, seed) -> (K, N, C), the logits of each sample alone, where the classifier has samples.
       bound: (x, labels, index, seed) -> (N,) nats, where the classifier has one.
       models_x: whether its logits hold a density of x, which marginal and logit detection need.
       trained_on: data set and part, such as "mnist5k/train". weights: the file, where it is one of ours.
@@ -39,6 +40,7 @@ class Victim:
     logits: Callable
     settings: dict
     stochastic: bool
+    snapshot: Callable | None = None
     bound: Callable | None = None
     models_x: bool = False
     trained_on: str = ""
@@ -65,6 +67,9 @@ def classifier_victim(
     def logits(x, index, seed):
         return classifier.logits(x, classifier.draw(seed, index))
 
+    def snapshot(x, index, seed):
+        return classifier.snapshot_logits(x, classifier.draw(seed, index))
+
     def bound(x, labels, index, seed):
         noise = classifier.draw(seed, index)
         own = tf.gather(tf.transpose(noise, (2, 1, 0, 3)), labels, axis=1, batch_dims=1)  # (N, K, Z): the true class's
@@ -73,7 +78,7 @@ def classifier_victim(
     settings = {"weights_sha256": weights_sha256, "samples": classifier.samples, "dim_z": sizes.dim_z}
     settings["likelihood"] = classifier.likelihood
     models_x = classifier.factorisation.models_x
-    return Victim(name, logits, settings, True, bound, models_x, trained_on, weights)
+    return Victim(name, logits, settings, True, snapshot, bound, models_x, trained_on, weights)
 
 
 def chosen_victims(

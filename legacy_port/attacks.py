@@ -14,6 +14,7 @@ from experiments.batches import run as run_batches
 from experiments.clean import DETECTION, compiled_logits, measure_clean, noise_seed
 from experiments.context import Context, open_context
 from experiments.errors import UsageError
+from experiments.plan import plan_of
 from experiments.progress import bar, say
 from experiments.protocol import PROTOCOLS
 from experiments.training_logits import training_logits
@@ -36,8 +37,9 @@ def attack(options) -> int:
     context = _context(options, options.attack, options.victim, ["--eps", f"{options.eps:g}"])
     victim = _victim(options.data, options.victim)
     needed = frozenset({"x_adv", "logits"})
-    with bar(attack_cost(len(context.images), 1), victim.name) as progress:
-        found = attack_victim(context, victim, ATTACKS[options.attack], [options.eps], progress.advance, needed)
+    plan = plan_of(context.options, ATTACKS[options.attack], context.dataset)
+    with bar(attack_cost(plan, len(context.images)), victim.name) as progress:
+        found = attack_victim(context, victim, plan, progress.advance, needed)
     report.show(context.store, found)
     if options.save:
         arrays = context.store.arrays(found[1])

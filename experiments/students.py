@@ -1,0 +1,191 @@
+"""Students: plain CNNs that copy a victim, so that an attacker without its gradient has one to follow (paper, 4.1).
+
+    grey box    distilled from the victim's probabilities on its training images
+    black box   a substitute by Jacobian augmentation (Papernot et al., arXiv 1602.02697; the paper's eq. 4):
+                D_(t+1) = D_t + {(x', F(x')) : x' = clip(x + lambda gradient_x (p(x)^T F(x)), 0, 1)}
+                p the substitute's probabilities, F the victim's: the plain gradient, not its sign; D doubles each time
+
+Kept in <output>/students/<data set>/<victim>/<kind>-<hash>.keras with a card beside it, and made once.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import scipy.special
+import tensorflow as tf
+
+from data.checks import DataError, Images
+from data.registry import DATASETS
+from experiments.batches import run as run_batches
+from experiments.clean import ATTACK, compiled_logits, noise_seed
+from experiments.context import Context
+from experiments.intervals import rate
+from experiments.progress import bar, say
+from experiments.results import settings_hash, versions
+from experiments.training_logits import training_logits
+from experiments.victims import Victim
+from models.cnn import fit, new_cnn
+from models.files import FileError, atomic, file_sha256, read_json, write_json
+
+LAMBDA, LOOPS, LOOP_EPOCHS = 0.1, 6, 10
+"""Of the Jacobian augmentation, the paper's (appendix E)."""
+STUDENT_EPOCHS = 10
+_QUERIED = 10_000_000
+"""Positions of images that are in no data set: their noise is drawn from here on."""
+
+
+@dataclass(frozen=True)
+class Student:
+    """A trained copy.
+
+    Attributes:
+      victim: the net as a victim of attacks. card: what it was made from, queries, agreement with its teacher.
+      left_out: positions of test images that it was made from.
+    """
+
+    victim: Victim
+    card: dict
+    left_out: np.ndarray
+
+
+def grey_box_student(context: Context, victim: Victim) -> Student:
+    """Distilled on the victim's training images, or where those are not at hand on test images left unattacked."""
+    images, logits, note = _teaching(context, victim)
+    settings = _settings(context, victim, "greybox") | {"images": len(images), "taught_on": note}
+    settings |= {"epochs": STUDENT_EPOCHS, "data_sha256": images.sha256}
+
+    def make(net, progress):
+        fit(net, images.x, scipy.special.softmax(logits, axis=1), STUDENT_EPOCHS, seed=context.options.seed,
+            after_epoch=lambda: progress.advance(1))  # fmt: skip
+        return {"queries": len(images)}
+
+    return _student(context, victim, settings, make, STUDENT_EPOCHS, np.array([], int))
+
+
+def black_box_student(context: Context, victim: Victim) -> Student:
+    """A substitute grown from test images, by queries alone; it must not be judged on those it grew from."""
+    seeds = _seed_images(context)
+    settings = _settings(context, victim, "blackbox")
+    settings |= {"seeds_sha256": settings_hash({"index": seeds.index.tolist()}), "seeds": len(seeds)}
+    settings |= {"lambda": LAMBDA, "loops": LOOPS, "loop_epochs": LOOP_EPOCHS}
+    logits = compiled_logits(victim, context.images.x.shape[1:], context.batch_size)
+    noise = noise_seed(context.options.seed, ATTACK)
+
+    def query(x, first: int, progress):
+        index = np.arange(_QUERIED + first, _QUERIED + first + len(x), dtype=np.int32)
+        outputs = run_batches(lambda v, i: logits(v, i, noise), (x, index), context.batch_size, progress.advance)
+        return scipy.special.softmax(outputs, axis=1)
+
+    def make(net, progress):
+        x, answers = seeds.x, query(seeds.x, 0, progress)
+        for loop in range(LOOPS):
+            fit(net, x, answers, LOOP_EPOCHS, seed=context.options.seed + loop)
+            if loop < LOOPS - 1:
+                new = augment(net, x, answers)
+                x, answers = np.concatenate([x, new]), np.concatenate([answers, query(new, len(x), progress)])
+        return {"queries": len(x)}
+
+    return _student(context, victim, settings, make, len(seeds) * 2 ** (LOOPS - 1), seeds.index)
+
+
+def augment(net, x, answers, batch_size: int = 100) -> np.ndarray:
+    """Eq. 4: x + lambda gradient_x (p(x)^T y), clipped to [0, 1] since a victim takes no other images."""
+
+    @tf.function
+    def step(x, y):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            agreement = tf.reduce_sum(tf.nn.softmax(net(x, training=False)) * y, axis=1)
+        return tf.clip_by_value(x + LAMBDA * tape.gradient(agreement, x), 0.0, 1.0)
+
+    return run_batches(step, (x, answers.astype(np.float32)), batch_size)
+
+
+def _settings(context: Context, victim: Victim, kind: str) -> dict:
+    o = context.options
+    return {
+        "kind": kind,
+        "dataset": context.dataset,
+        "victim": victim.name,
+        "seed": o.seed,
+        "net": "cnn",
+    } | victim.settings
+
+
+def _teaching(context: Context, victim: Victim) -> tuple[Images, np.ndarray, str]:
+    """Images with the victim's logits, and what they are."""
+    o = context.options
+    name, part = victim.trained_on.split("/")
+    try:
+        images = DATASETS[name].load(part, o.data_dir)
+        taught = training_logits(o, context.dataset, victim, context.protocol)
+        return images.spread(len(taught.labels)), taught.logits, victim.trained_on
+    except DataError:
+        whole = DATASETS[context.dataset].load("test", o.data_dir)
+    images = whole.take(~np.isin(whole.index, context.images.index))
+    if len(images) < len(whole) // 2:
+        raise DataError(
+            f"{victim.name}'s training images ({victim.trained_on}) are not at hand, and too few test images are left "
+            f"to teach a student: attack fewer (--num-images), or name the data by --data-dir"
+        )
+    note = f"{len(images)} images of {context.dataset}/test that are not attacked"
+    say(f"{victim.trained_on} is not at hand: the student of {victim.name} learns from {note}")
+    logits, noise = compiled_logits(victim, images.x.shape[1:], context.batch_size), noise_seed(o.seed, ATTACK)
+    with bar(len(images), f"{victim.name} teaches") as progress:
+        arrays = images.x, images.index.astype(np.int32)
+        return images, run_batches(lambda x, i: logits(x, i, noise), arrays, context.batch_size, progress.advance), note
+
+
+def _seed_images(context: Context) -> Images:
+    """`--seeds-per-class` test images of each class, of those that are not attacked where they suffice."""
+    o, classes = context.options, DATASETS[context.dataset].classes
+    whole = DATASETS[context.dataset].load("test", o.data_dir)
+    rows, order = [], np.random.default_rng(o.seed).permutation(len(whole))
+    attacked = np.isin(whole.index, context.images.index)
+    for c in range(classes):
+        mine = order[whole.y[order] == c]
+        rows += sorted(mine, key=lambda r: attacked[r])[: o.seeds_per_class]  # stable: the others first
+    return whole.take(np.array(rows))
+
+
+def _student(
+    context: Context, victim: Victim, settings: dict, make: Callable, work: float, left_out: np.ndarray
+) -> Student:
+    """The stored student of these settings, or a new one: `make(net, progress)` trains it, gives the card's facts."""
+    folder = context.store.root / "students" / context.dataset / victim.name
+    file = folder / f"{settings['kind']}-{settings_hash(settings)}.keras"
+    card = None if context.options.fresh else _card(file, settings)
+    if card is None:
+        net = new_cnn(context.images.x.shape[1:], DATASETS[context.dataset].classes, context.options.seed)
+        with bar(work, f"a student of {victim.name}") as progress:
+            facts = make(net, progress)
+        with atomic(file) as temporary:
+            whole = temporary.with_suffix(".keras")
+            net.save(whole)
+            whole.replace(temporary)
+        card = {"settings": settings, "sha256": file_sha256(file), "versions": versions()} | facts
+        write_json(file.with_suffix(".json"), card)
+    else:
+        net = keras.models.load_model(file)
+    student = Victim(
+        f"student of {victim.name}", lambda x, index, seed: net(x, training=False),
+        {"weights_sha256": card["sha256"]}, stochastic=False,
+    )  # fmt: skip
+    return Student(student, card, left_out)
+
+
+def _card(file: Path, settings: dict) -> dict | None:
+    try:
+        card = read_json(file.with_suffix(".json"))
+        return card if card["settings"] == settings and card["sha256"] == file_sha256(file) else None
+    except (FileError, OSError, KeyError):
+        return None
+
+
+def agreement(student_predictions, victim_predictions) -> dict:
+    """Share of images on which a student says what its teacher says."""
+    same = np.asarray(student_predictions) == np.asarray(victim_predictions)
+    return rate(same.sum(), len(same))

@@ -1,0 +1,65 @@
+"""`transfer`: every classifier's adversarial images on every other (paper, A.3, Figures A.4 and A.5)."""
+
+import argparse
+
+import numpy as np
+
+from attacks.registry import ATTACKS
+from experiments import report
+from experiments.attack import attack_victims, measure, victims_of
+from experiments.clean import compiled_logits, measure_clean
+from experiments.context import Context, open_context
+from experiments.errors import UsageError
+from experiments.plan import Plan, plan_of
+from experiments.progress import bar
+from experiments.victims import Victim
+
+
+def run(options: argparse.Namespace) -> int:
+    context = open_context(options)
+    plan = plan_of(options, ATTACKS[options.attack], context.dataset)
+    victims = [load() for _, load in victims_of(context)]
+    if len(victims) < 2:
+        raise UsageError("a transfer matrix needs at least two --classifiers")
+    results = matrix(context, plan, victims)
+    report.show(context.store, results)
+    return 0
+
+
+def matrix(context: Context, plan: Plan, victims: list[Victim]) -> list[dict]:
+    """White-box results of every victim, and for every other pair one of images made against `source`."""
+    loaders = [(v.name, lambda v=v: v) for v in victims]
+    attacked = attack_victims(context, plan, loaders, frozenset({"x_adv"}))
+    results = [result for _, found in attacked for result in found]
+    pairs = len(victims) * (len(victims) - 1) * len(plan.grid)
+    with bar(pairs * len(context.images), "transfer") as progress:
+        for victim in victims:
+            logits = compiled_logits(victim, context.images.x.shape[1:], context.batch_size)
+            for source, (_, *found) in attacked:
+                if source is not victim:
+                    results += [_cell(context, plan, victim, logits, source, r, progress.advance) for r in found]
+    return results
+
+
+def _cell(context: Context, plan: Plan, victim: Victim, logits, source: Victim, made: dict, advance) -> dict:
+    settings = made["settings"] | {"victim": victim.name} | victim.settings
+    settings["through"] = {"kind": "transfer", "source": source.name, "settings": source.settings}
+    found = None if context.options.fresh else context.store.read(settings)
+    if found is None:
+        clean = measure_clean(context, victim, logits)
+        stored = context.store.arrays(made)
+        labels = np.asarray(stored["y_attacked"])
+        found = measure(
+            context,
+            victim,
+            logits,
+            plan,
+            settings,
+            labels,
+            clean,
+            stored["x_adv"],
+            made["seconds"]["attack"],
+            False,
+            advance,
+        )
+    return found

@@ -1,0 +1,78 @@
+"""The transfer matrix as a table and a heat map: rows are the classifiers attacked, columns whose images they see."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from experiments.figures import plt, save
+from experiments.intervals import percent
+from experiments.tables import AttackRun, Table
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransferGroup(AttackRun):
+    """Results at one value of the attack's parameter.
+
+    Attributes:
+      value: of the parameter. cells: (attacked classifier, classifier whose images they are) -> result.
+    """
+
+    value: float
+    cells: dict[tuple[str, str], dict]
+
+    @property
+    def stem(self) -> str:
+        return self.stem_of("transfer", *self.kind, f"{self.parameter}{self.value:g}")
+
+    @property
+    def names(self) -> list[str]:
+        return list(dict.fromkeys(victim for victim, _ in self.cells))
+
+    def rates(self) -> np.ndarray:
+        """Accuracy of row on the images of column, NaN where it is not known."""
+        names = self.names
+        found = [[self.cells.get((v, s)) for s in names] for v in names]
+        return np.array([[np.nan if r is None else r["accuracy"]["rate"] for r in row] for row in found])
+
+    def weaker_than_others(self) -> list[str]:
+        """Classifiers that some other's images fool more often than their own: a sign of a masked gradient."""
+        rates = self.rates()
+        return [n for k, n in enumerate(self.names) if np.nanmin(rates[k]) < rates[k, k]]
+
+
+def transfer_table(group: TransferGroup) -> Table:
+    rows = []
+    for victim in group.names:
+        cells = [group.cells.get((victim, source)) for source in group.names]
+        rows.append([victim, *(percent(r["accuracy"]) if r else "-" for r in cells)])
+    weaker = group.weaker_than_others()
+    caption = (
+        f"Accuracy in % of the row's classifier on images made against the column's at {group.label(group.value)}"
+        f"{group.how}, "
+        f"{group.where} Each classifier should be weakest on its own images"
+        + (f"; {', '.join(weaker)} {'is' if len(weaker) == 1 else 'are'} not." if weaker else ", and is.")
+    )
+    return Table(f"{group.title}: transfer", ["attacked", *(f"from {n}" for n in group.names)], rows, caption)
+
+
+def heat_map(group: TransferGroup, file: Path) -> Path:
+    rates, names = 100 * group.rates(), group.names
+    size = 1.5 + 0.6 * len(names)
+    figure, axis = plt.subplots(figsize=(size + 0.8, size))
+    image = axis.imshow(rates, cmap="viridis", vmin=0, vmax=100)
+    for (row, column), rate in np.ndenumerate(rates):
+        if not np.isnan(rate):
+            axis.text(column, row, f"{rate:.0f}", ha="center", va="center", color="white" if rate < 60 else "black")
+    axis.set_xticks(range(len(names)), names)
+    axis.set_yticks(range(len(names)), names)
+    axis.set(xlabel="images made against", ylabel="attacked")
+    axis.set_title(f"{group.title}, {group.label(group.value)}, {group.dataset}, n = {group.n}", fontsize=10)
+    figure.colorbar(image, label="accuracy (%)", fraction=0.046)
+    return save(figure, file)
+
+
+def ordered_cells(cells: Iterable[tuple[tuple[str, str], dict]], order: dict[str, int]) -> dict:
+    """Cells in the order of the seven, others behind them."""
+    return dict(sorted(cells, key=lambda c: [(order.get(n, len(order)), n) for n in c[0]]))

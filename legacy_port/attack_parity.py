@@ -1,0 +1,85 @@
+"""The attacks of golden files: the same images, labels, frozen noise and settings, by the attacks of the registry."""
+
+import re
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from attacks.registry import ATTACKS
+from attacks.target import Target
+from detect import statistics
+from experiments.crafting import build_craft
+from experiments.plan import make_plan
+from legacy_port.golden import Golden
+
+
+def _fgsm(match: re.Match) -> dict:
+    return {"attack": "fgsm", "value": match["value"]}
+
+
+def _pgd(match: re.Match) -> dict:
+    return {"attack": "pgd", "value": match["value"], "steps": match["steps"], "start": "image", "noise": "frozen"}
+
+
+def _mim(match: re.Match) -> dict:
+    return {"attack": "mim", "value": match["value"], "steps": match["steps"], "noise": "frozen"}
+
+
+def _cw(match: re.Match) -> dict:
+    search = match["search"] or 1
+    return {"attack": "cw", "value": match["value"], "steps": match["steps"], "search_steps": search, "noise": "frozen"}
+
+
+def _superwhite(match: re.Match) -> dict:
+    """eps .2, step .01, 10 steps, lambda .1, no random start; thresholds and mean posteriors in the file."""
+    posterior = {"plain": "combined", "snapshot": "per-sample"}[match["posterior"]]
+    options = {"statistic": match["statistic"], "posterior": posterior, "steps": 10, "start": "image"}
+    return {"attack": "wbs", "value": 0.2, "noise": "frozen"} | options
+
+
+_TARGETED = r"(?P<targeted>_targeted)?"
+_VALUE = r"(?P<value>[\d.]+)"
+FAMILIES: dict[str, tuple[str, Callable[[re.Match], dict]]] = {
+    "one step": (rf"fgsm{_TARGETED}_eps{_VALUE}", _fgsm),
+    "steps": (rf"pgd{_TARGETED}_eps{_VALUE}_it(?P<steps>\d+)_noinit", _pgd),
+    "momentum": (rf"mim{_TARGETED}_eps{_VALUE}_it(?P<steps>\d+)", _mim),
+    "detector-aware": (
+        rf"superwhite{_TARGETED}_(?P<statistic>logit|marginal|kl)_(?P<posterior>plain|snapshot)",
+        _superwhite,
+    ),
+    "cw": (rf"cw{_TARGETED}_c{_VALUE}(?:_bs(?P<search>\d+))?_it(?P<steps>\d+)", _cw),
+}
+"""Kind of attack -> the form of its keys, and what they say: attack, value and options of the registry."""
+
+
+def craft(g: Golden, kind: str, match: re.Match) -> np.ndarray:
+    """Our adversarial images for a key of a golden file, under protocol 2019-code and the file's frozen noise."""
+    given = FAMILIES[kind][1](match)
+    attack, value, targeted = ATTACKS[given.pop("attack")], float(given.pop("value")), bool(match["targeted"])
+    plan = make_plan(attack, g.dataset, "2019-code", grid=[value], targeted=targeted, **given)
+    classifier, noise = g.classifier, g.class_noise
+    target = Target(
+        lambda x, index, seed: classifier.logits(x, noise),
+        classifier.architecture.num_classes,
+        lambda x, index, seed: classifier.snapshot_logits(x, noise),
+        _detectors(g, classifier.architecture.num_classes),
+    )
+    y = g["y_target" if targeted else "y"].astype(np.int32)
+    return build_craft(plan, target)(g.x, y, np.arange(len(y), dtype=np.int32), value, 0)
+
+
+def _detectors(g: Golden, classes: int) -> dict:
+    """The detectors of a golden file: statistics with the thresholds and the mean posteriors that it names."""
+    names = [n for n in ("marginal", "logit", "kl") if f"sw_delta_{n}" in g]
+    return {
+        n: (
+            partial(getattr(statistics, n), mean_posterior=g["sw_kl_prob_vec"]),
+            _thresholds(g[f"sw_delta_{n}"], classes),
+        )
+        for n in names
+    }
+
+
+def _thresholds(values, classes: int) -> np.ndarray:
+    return np.broadcast_to(np.asarray(values, np.float32), (classes,))
