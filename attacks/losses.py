@@ -32,7 +32,8 @@ def _at(labels, logits):
 
 
 def _others(labels, logits):
-    return tf.where(tf.one_hot(labels, logits.shape[1], on_value=True, off_value=False), -float("inf"), logits)
+    own = tf.one_hot(labels, logits.shape[1], on_value=True, off_value=False)
+    return tf.where(own, tf.constant(-float("inf"), logits.dtype), logits)
 
 
 LOSSES: dict[str, Callable] = {"log-odds": log_odds, "cross-entropy": cross_entropy, "margin": margin}

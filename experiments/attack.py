@@ -14,6 +14,7 @@ from experiments.batches import run as run_batches
 from experiments.clean import ATTACK, EVALUATION, compiled_logits, examples, measure_clean, noise_seed
 from experiments.context import Context, open_context
 from experiments.crafting import build_craft, cost, craft_all
+from experiments.errors import UsageError
 from experiments.guards import differentiable, fit_detectors
 from experiments.intervals import percent, rate
 from experiments.measures import FRESH_CHECKED, audit, perturbation, succeeded, survival
@@ -69,12 +70,22 @@ def victims_of(context: Context) -> list[tuple[str, Callable[[], Victim]]]:
     return chosen_victims(o, context.dataset, context.protocol)
 
 
-def target_of(context: Context, victim: Victim, plan: Plan) -> Target:
-    """The victim as the attack sees it, with its detectors where the attack evades them."""
-    classes, detectors = DATASETS[context.dataset].classes, {}
-    if plan.options.get("statistic", "none") != "none":
-        detectors = differentiable(fit_detectors(context, victim)[0])
-    return Target(victim.logits, classes, victim.snapshot, detectors)
+def target_of(context: Context, victim: Victim, plan: Plan) -> tuple[Target, dict]:
+    """The victim as the attack sees it; where the attack evades detectors, with them and what their thresholds are.
+
+    Raises:
+      UsageError: the victim has no such detector.
+    """
+    classes, detectors, settings = DATASETS[context.dataset].classes, {}, {}
+    statistic = plan.options.get("statistic", "none")
+    if plan.attack.evades_detectors and victim.snapshot is None:
+        raise UsageError(f"{plan.attack.name} needs the logits of each sample, which {victim.name} does not have")
+    if statistic != "none":
+        fitted, how = fit_detectors(context, victim)
+        if statistic not in fitted:
+            raise UsageError(f"{victim.name} has no {statistic} detector to evade: --statistic {' or '.join(fitted)}")
+        detectors, settings = differentiable(fitted), {"evades": how}
+    return Target(victim.logits, classes, victim.snapshot, detectors), settings
 
 
 def attack_victim(
@@ -86,14 +97,15 @@ def attack_victim(
     logits = compiled_logits(victim, images.x.shape[1:], context.batch_size)
     clean = measure_clean(context, victim, logits, advance, bool(needed))
     labels = _targets(context) if plan.targeted else images.y
+    target, evades = target_of(context, victim, plan)
     results, craft, role = [clean], None, EVALUATION if plan.known_noise else ATTACK
     for value in plan.grid:
-        settings = plan.settings(value) | {"victim": victim.name} | context.settings() | victim.settings
+        settings = plan.settings(value) | {"victim": victim.name} | context.settings() | victim.settings | evades
         found = None if o.fresh else context.store.read(settings)
         if found and not needed <= context.store.arrays(found).keys():
             found = None
         if found is None:
-            craft = craft or build_craft(plan, target_of(context, victim, plan))
+            craft = craft or build_craft(plan, target)
             partial = context.store.partial(settings)
             adversarial, seconds = craft_all(
                 craft, plan, images, labels, value, int(noise_seed(o.seed, role)), context.batch_size,

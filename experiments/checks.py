@@ -8,6 +8,7 @@ robustness shown is not to be believed before it is explained.
 
 import argparse
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -74,7 +75,7 @@ def run(options: argparse.Namespace) -> int:
     weakest = _transfer(context, victims, found)
     results = []
     for victim in victims:
-        lines = check(context, victim, found[victim.name]) + [weakest[victim.name]]
+        lines = [*check(context, victim, found[victim.name]), weakest[victim.name]]
         settings = {"attack": "checks", "victim": victim.name} | context.settings() | victim.settings
         content = {"n": len(context.images), "lines": [asdict(line) for line in lines]}
         results.append(context.store.write(settings, content))
@@ -98,9 +99,8 @@ def _transfer(context: Context, victims: list[Victim], found: dict) -> dict[str,
     name = "own images fool it most (transfer)"
     if len(victims) < 2:
         return {v.name: Line(name, NOT_APPLICABLE, "one classifier only", 0) for v in victims}
-    plan = plans(context.dataset, context.protocol.name, False)["pgd"]
     single = make_plan(
-        plan.attack, context.dataset, context.protocol.name, grid=(EPS,), known_noise=True, noise="frozen"
+        ATTACKS["pgd"], context.dataset, context.protocol.name, grid=(EPS,), known_noise=True, noise="frozen"
     )
     lines = {}
     cells = matrix(context, single, victims)
@@ -123,7 +123,7 @@ def check(context: Context, victim: Victim, found: dict[str, list[dict]]) -> lis
     pgd = {v: _failures(_at(found["pgd"], v)) for v in _GRID}
     wrong = {name: _failures(results[-1]) for name, results in found.items() if name != "pgd"}
     at = pgd[EPS]
-    rising = all(_at_least(pgd[b], pgd[a], n) == PASS for a, b in zip(_GRID, _GRID[1:], strict=False))
+    rising = all(_at_least(pgd[b], pgd[a], n) == PASS for a, b in pairwise(_GRID))
     lines = [
         Line("success rises with eps (PGD)", PASS if rising else FLAG, _list(pgd), n),
         Line("PGD at least as strong as FGSM", _at_least(at, wrong["fgsm"], n), f"{at} against {wrong['fgsm']}", n),

@@ -37,11 +37,12 @@ def measure_clean(context: Context, victim: Victim, logits, advance=lambda n: No
     """The stored or newly computed clean result of a victim; `logits` is its compiled function.
 
     Args:
-      needed: whether the logits must be stored with it: results of older versions lack them, and are made again.
+      needed: whether the logits must be stored with it. Results of older versions lack them, or the labels, and are
+        made again.
     """
     settings = {"attack": "clean", "victim": victim.name} | context.settings() | victim.settings
     found = None if context.options.fresh else context.store.read(settings)
-    if found and not (needed and "logits" not in context.store.arrays(found)):
+    if found and "labels" in found and not (needed and "logits" not in context.store.arrays(found)):
         return found
     images = context.images
     content, outputs = evaluate(victim, logits, images, context.options.seed, context.batch_size, advance)
@@ -75,6 +76,7 @@ def evaluate(
         "accuracy": rate(np.sum(predictions == images.y), len(images)),
         "bound": bound,
         "predictions": predictions.tolist(),
+        "labels": images.y.tolist(),
         "seconds": time.monotonic() - start,
     }
     return content, outputs

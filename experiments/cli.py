@@ -57,7 +57,7 @@ HANDED_ON = ("parity", "legacy")
 """Commands that run_experiments.sh gives to `python -m legacy_port`: nothing here depends on the bridge to 2019."""
 
 
-_BY_GRADIENT = [a.name for a in ATTACKS.values() if a.needs == GRADIENT]
+_BY_GRADIENT = [a.name for a in ATTACKS.values() if a.needs == GRADIENT and not a.evades_detectors]
 BY_ATTACK = {"detect": list(ATTACKS), "transfer": list(ATTACKS), "greybox": _BY_GRADIENT, "blackbox": _BY_GRADIENT}
 """Commands that take --attack, and which."""
 _IMAGES = {"checks": 40, "greybox": 100, "blackbox": 100, "transfer": 100}
@@ -129,6 +129,8 @@ def parser() -> argparse.ArgumentParser:
         if name == "checks":
             _victim(command)
             command.set_defaults(save=False, targeted=False)
+        if name == "transfer" or (name in ATTACKS and ATTACKS[name].evades_detectors):
+            _thresholds(command)
         if name in BY_ATTACK:
             attacks = BY_ATTACK[name]
             default = "fgsm" if name == "detect" else "pgd"
@@ -196,12 +198,20 @@ def _attack(command, attacks: list[Attack]):
         _, option = having[0]
         text = f"of {', '.join(a.name for a, _ in having)}: see {having[0][0].name} --help"
         text = _option_help(option) if len(attacks) == 1 else text
-        add(f"--{flag(name)}", dest=PREFIX + name, choices=option.choices or None, metavar=_metavar(option), help=text)
+        choices, metavar = option.choices or None, _metavar(option)
+        add(f"--{flag(name)}", dest=PREFIX + name, choices=choices, metavar=metavar, help=text)
     add("--targeted", action="store_true", help="towards a random wrong label instead of away from the true one")
-    add("--known-noise", action="store_true",
-        help="the attack sees the very noise that it is evaluated with: the classifier as a fixed function")  # fmt: skip
+    text = "the attack sees the very noise that it is evaluated with: the classifier as a fixed function"
+    add("--known-noise", action="store_true", help=text)
     _victim(command)
     add("--save", action="store_true", help="keep adversarial images, labels and logits as .npz")
+
+
+def _thresholds(command):
+    add = command.add_argument
+    add("--fpr", type=share, default=0.05, metavar="P", help="share of training images to reject (default 0.05)")
+    add("--calibration-images", type=calibration_count, default="auto", metavar="N",
+        help="training images for thresholds, or all (default: all where their logits ship, else 10,000)")  # fmt: skip
 
 
 def _victim(command):
@@ -226,9 +236,7 @@ def _detection(command):
     else:
         add("--against", choices=("fashion_mnist", "noise"), nargs="+",
             help="the other images (default: noise, and fashion_mnist where it is at hand)")  # fmt: skip
-    add("--fpr", type=share, default=0.05, metavar="P", help="share of training images to reject (default 0.05)")
-    add("--calibration-images", type=calibration_count, default="auto", metavar="N",
-        help="training images for thresholds, or all (default: all where their logits ship, else 10,000)")  # fmt: skip
+    _thresholds(command)
 
 
 def _import_tensorflow() -> None:

@@ -51,6 +51,8 @@ class Context:
 
     def first(self, n: int) -> "Context":
         """The same with n of its images, at even distances."""
+        if n >= len(self.images):
+            return self
         return replace(self, images=self.images.spread(n), left_out=f"{n} of {len(self.images)}")
 
 
@@ -63,6 +65,7 @@ def open_context(options: argparse.Namespace) -> Context:
     name, batch_size = chosen_dataset(options), options.batch_size or EVALUATION_BATCH
     images = DATASETS[name].load("test", options.data_dir).spread(options.num_images)
     images = images.take(slice(protocol.images_used(len(images), batch_size)))
+    batch_size = min(batch_size, len(images))  # results do not depend on it
     say(f"{len(images)} test images of {name}, protocol {protocol.name}, K = {options.samples}, on {processors}")
     return Context(options, name, images, protocol, ResultsStore(options.output), batch_size)
 

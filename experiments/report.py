@@ -9,7 +9,9 @@ from experiments.detection_tables import DetectionGroup, OodGroup, detection_tab
 from experiments.errors import UsageError
 from experiments.plan import changed_options, value_of
 from experiments.progress import say, tables
+from experiments.protocol import PROTOCOLS
 from experiments.results import ResultsStore
+from experiments.summary_tables import minimum_table, worst_case_tables
 from experiments.tables import Group, Run, Table, accuracy_table, checks_table, clean_table, success_table
 from experiments.transfer_tables import TransferGroup, heat_map, ordered_cells, transfer_table
 from models.factorisation import SEVEN_NAMES
@@ -37,8 +39,11 @@ def show(store: ResultsStore, results: list[dict]) -> None:
                      [checks_table(result, run_fields)])  # fmt: skip
     attacked = [r for r in results if "detection" not in r["settings"] and r["settings"]["attack"] != "checks"]
     moved = transfer_groups(attacked)
-    for group in groups(attacked):
+    found = groups(attacked)
+    for group in found:
         show_group(store, group)
+    for group, table in worst_case_tables(found):
+        _show_tables(store, group.dataset, group.stem_of("worst_case"), [table])
     for group in moved:
         _show_tables(store, group.dataset, group.stem, [transfer_table(group)])
         say(f"figure: {heat_map(group, store.root / group.dataset / f'{group.stem}.png')}")
@@ -158,6 +163,9 @@ def _ordered(named: dict) -> dict:
 def show_group(store: ResultsStore, group: Group) -> None:
     folder = store.root / group.dataset
     shown = [clean_table(group)] if group.attack == "clean" else [accuracy_table(group), success_table(group)]
+    only_right = PROTOCOLS[group.protocol].detection.only_right_before
+    minimum = None if group.attack == "clean" else minimum_table(group, only_right)
+    shown += [minimum] if minimum else []
     _show_tables(store, group.dataset, group.stem, shown)
     if group.attack == "clean":
         return

@@ -66,7 +66,7 @@ def attack_through(context: Context, victim: Victim, student: Student, plan: Pla
         settings["through"] = {"kind": kind, "weights_sha256": student.victim.settings["weights_sha256"]}
         found = None if o.fresh else context.store.read(settings)
         if found is None:
-            craft = craft or build_craft(plan, target_of(context, student.victim, plan))
+            craft = craft or build_craft(plan, target_of(context, student.victim, plan)[0])
             adversarial, seconds = craft_all(craft, plan, images, images.y, value, int(seed), size)
             own = rate(np.sum(student_labels(adversarial) == images.y), len(images))
             found = measure(

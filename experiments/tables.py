@@ -6,6 +6,7 @@ from rich.table import Table as RichTable
 
 from attacks.registry import ATTACKS, GRADIENT, NOTHING, SCORES
 from experiments.intervals import percent
+from experiments.plan import flag
 from experiments.reference import paper_accuracy, paper_images
 
 NEEDS = {
@@ -88,7 +89,7 @@ class AttackRun(Run):
     @property
     def kind(self) -> list[str]:
         """What file names say of the attack."""
-        options = [f"{name.replace('_', '-')}-{value}" for name, value in self.changed]
+        options = [f"{flag(name)}-{value}" for name, value in self.changed]
         return [self.through, self.attack, "targeted" if self.targeted else "", *options]
 
     @property
@@ -98,7 +99,7 @@ class AttackRun(Run):
     @property
     def how(self) -> str:
         """The changed options as a clause for captions."""
-        return "".join(f", {name.replace('_', ' ')} {value}" for name, value in self.changed)
+        return "".join(f", {flag(name).replace('-', ' ')} {value}" for name, value in self.changed)
 
     @property
     def parameter(self) -> str:
@@ -110,11 +111,17 @@ class AttackRun(Run):
     @property
     def paper_attack(self) -> str:
         """The attack in reference/paper_2019.csv."""
+        if self.attack == "wbs":
+            return f"wbs_{self._option('statistic')}"
         return f"{self.through}_{self.attack}" if self.through else self.attack
 
     def paper_key(self, value: float) -> str:
         """The parameter in reference/paper_2019.csv."""
-        return f"{self.parameter}={value:g}"
+        weight = f";lambda={self._option('lambda_'):g}" if self.attack == "wbs" else ""
+        return f"{self.parameter}={value:g}{weight}"
+
+    def _option(self, name: str):
+        return dict(self.changed).get(name, ATTACKS[self.attack].defaults(self.protocol)[name])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,13 +3,14 @@ or, with the checkout on PYTHONPATH, `python -P -m legacy_port COMMAND ...`.
 
     vae_mnist A                                       trains GFZ on MNIST      (at the root)
     vae_cifar_binary A                                trains GFZ on CIFAR-binary
-    attack --data mnist --attack fgsm --eps 0.1 --victim bayes_K10_A --save      (in test_attacks/, as the next two)
+    attack --data mnist --attack fgsm --eps 0.1 --victim bayes_K10_A --save    (in test_attacks/, as the next three)
+    attack_superwhite --data mnist --eps 0.2 --lbd 0.1 --snapshot --victim bayes_K10_A --save
     detect_attacks_logp --data mnist --attack fgsm_eps0.10 --victim bayes_K10_A_cnn --guard bayes_K10_A --save
     extract_index bayes_K10_A plane_frog
 
 Files are read and written below the working directory; a checkpoint is looked for in its parent, too. Each command runs
-under protocol 2019-code and prints the modern command that it stands for. --num-images, --train-images,
---calibration-images, --epochs, --data-dir and --seed are ours, for those who want less than the whole.
+under protocol 2019-code and prints the modern command that it stands for. --num-images, --train-images, --c,
+--statistic, --calibration-images, --epochs, --data-dir and --seed are ours, for those who want less than the whole.
 """
 
 import argparse
@@ -22,7 +23,6 @@ from experiments.cli import calibration_count, count, not_negative, positive, ru
 DATASETS_2019 = ("mnist", "plane_frog", "cifar10")
 ATTACKS_2019 = ("fgsm", "pgd", "mim", "cw")
 LATER = {
-    "attack_superwhite": "the detector-aware attack (WB+S) is not ported yet",
     "vae_cifar_fea": "the classifiers on VGG16 features are not ported yet",
 }
 
@@ -39,12 +39,19 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("--train-images", type=count)
         _ours(command)
     attack = commands.add_parser("attack")
-    _data_and_batch(attack, "plane_frog")
     attack.add_argument("--attack", "-A", default="pgd", choices=ATTACKS_2019)
-    attack.add_argument("--eps", "-e", type=not_negative, default=0.1)
-    attack.add_argument("--victim", "-V", default="bnn_K10")
-    attack.add_argument("--num-images", type=count, metavar="N")
-    _ours(attack)
+    attack.add_argument("--c", type=not_negative, default=1.0, help="of cw; 2019 had it in attack_config.py")
+    superwhite = commands.add_parser("attack_superwhite")
+    superwhite.add_argument("--attack", "-A", default="superwhite", choices=("superwhite",))
+    superwhite.add_argument("--lbd", "-l", type=not_negative, default=0.1)
+    superwhite.add_argument("--snapshot", "-R", action="store_true", help="attack the per-sample logits (WB+S)")
+    superwhite.add_argument("--statistic", default="logit", choices=("none", "marginal", "logit", "kl"))
+    for command in (attack, superwhite):
+        _data_and_batch(command, "plane_frog")
+        command.add_argument("--eps", "-e", type=not_negative, default=0.1)
+        command.add_argument("--victim", "-V", default="bnn_K10")
+        command.add_argument("--num-images", type=count, metavar="N")
+        _ours(command)
     detect = commands.add_parser("detect_attacks_logp")
     _data_and_batch(detect, "mnist")
     detect.add_argument("--attack", "-A", default="fgsm_eps0.10")

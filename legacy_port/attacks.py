@@ -30,22 +30,32 @@ _VICTIM = r"bayes_K(\d+)(?:_Z(\d+))?_([A-G])"
 
 def attack(options) -> int:
     """Attacks one victim; with --save its attack file is written."""
-    if options.attack not in ATTACKS:
-        raise UsageError(f"{options.attack} is not ported yet; what is: {', '.join(ATTACKS)}")
+    budget = ["--c", f"{options.c:g}"] if options.attack == "cw" else ["--eps", f"{options.eps:g}"]
+    name = f"cw_c{options.c:.2f}_lr0.010" if options.attack == "cw" else f"{options.attack}_eps{options.eps:.2f}"
+    return _attack(options, options.attack, budget, name)
+
+
+def attack_superwhite(options) -> int:
+    """WB+S and its kin: PGD that evades a detector, on the combined or, with --snapshot, the per-sample logits."""
+    flags = ["--eps", f"{options.eps:g}", "--statistic", options.statistic, "--lambda", f"{options.lbd:g}"]
+    flags += ["--posterior", "per-sample" if options.snapshot else "combined"]
+    return _attack(options, "wbs", flags, f"superwhite_eps{options.eps:.2f}_lambda{options.lbd:g}")
+
+
+def _attack(options, name: str, flags: list[str], file_name: str) -> int:
     if options.num_images and options.num_images > options.batch_size:
         options.num_images -= options.num_images % options.batch_size  # 2019 drops the last partial batch
-    context = _context(options, options.attack, options.victim, ["--eps", f"{options.eps:g}"])
+    context = _context(options, name, options.victim, flags)
     victim = _victim(options.data, options.victim)
     needed = frozenset({"x_adv", "logits"})
-    plan = plan_of(context.options, ATTACKS[options.attack], context.dataset)
+    plan = plan_of(context.options, ATTACKS[name], context.dataset)
     with bar(attack_cost(plan, len(context.images)), victim.name) as progress:
         found = attack_victim(context, victim, plan, progress.advance, needed)
     report.show(context.store, found)
     if options.save:
         arrays = context.store.arrays(found[1])
         content = files.AttackFile(arrays["x_adv"], arrays["y"], arrays["y_attacked"], arrays["logits"])
-        name = f"{options.attack}_eps{options.eps:.2f}"
-        path = files.attack_path(Path.cwd(), options.data, f"{options.victim}_cnn", name, options.targeted)
+        path = files.attack_path(Path.cwd(), options.data, f"{options.victim}_cnn", file_name, options.targeted)
         files.write_attack(path, content)
         say(f"attack file: {path}")
     return 0
@@ -58,10 +68,11 @@ def detect_attacks_logp(options) -> int:
         raise FileError(f"{path} does not exist; make it: legacy attack --save")
     victim, name = options.victim.removesuffix("_cnn"), options.attack.split("_")[0]
     transfer = victim != options.guard
-    command, extra = "evaluate", []  # a file of an attack yet to be ported
+    command, extra = "evaluate", []  # a file of no attack of ours
     if name in ATTACKS and re.fullmatch(_VICTIM, victim):
         command, extra = "detect", ["--attack", name]
-        extra += ["--eps", f"{float(options.attack.split('_eps')[1]):g}"] if "_eps" in options.attack else []
+        budget = re.search(r"_(eps|c)([\d.]+)", options.attack)
+        extra += [f"--{budget[1]}", f"{float(budget[2]):g}"] if budget else []
         extra += ["--guard", LETTERS[_parse(options.guard)[2]]] if transfer else []
         extra += ["--calibration-images", str(options.calibration_images or "all")]
     context = _context(options, command, victim if command == "detect" else options.guard, extra)

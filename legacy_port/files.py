@@ -7,6 +7,8 @@ and places are 2019's, below the working directory:
         dictionary of variable name to array
     raw_attack_results/bayes_K10_A_cnn/mnist_fgsm_eps0.10_untargeted.pkl
         list of adversarial images, labels and attacked labels (one-hot), logits
+    raw_attack_results_superwhite/bayes_K10_A_cnn/mnist_superwhite_eps0.20_lambda0.1_untargeted.pkl
+        the same of the detector-aware attack; where 2019's detection never looked, and ours does
     detection_results/bayes_K10_A_cnn/mnist_bayes_K10_A_cnn_fgsm_eps0.10_untargeted.pkl
         dictionary of rates and distances
     data_ind/plane_frog_bayes_K10_A_cnn.pkl
@@ -29,8 +31,9 @@ def checkpoint_path(root: Path, dataset: str, letter: str, dim_z: int) -> Path:
 
 
 def attack_path(root: Path, dataset: str, victim: str, attack: str, targeted: bool) -> Path:
-    """`victim` as in "bayes_K10_A_cnn", `attack` as in "fgsm_eps0.10"."""
-    return root / "raw_attack_results" / victim / f"{dataset}_{attack}_{_kind(targeted)}.pkl"
+    """`victim` as in "bayes_K10_A_cnn", `attack` as in "fgsm_eps0.10", "cw_c1.00_lr0.010", "superwhite_eps0.20_..."."""
+    folder = "raw_attack_results_superwhite" if attack.startswith("superwhite") else "raw_attack_results"
+    return root / folder / victim / f"{dataset}_{attack}_{_kind(targeted)}.pkl"
 
 
 def detection_path(root: Path, dataset: str, victim: str, guard: str, attack: str, targeted: bool) -> Path:

@@ -56,7 +56,7 @@ def test_fgsm_gives_every_number_with_what_it_is_worth(attacked):
         assert result["success_right_before"]["n"] <= 10
         assert result["accuracy"]["low"] <= result["accuracy"]["rate"] <= result["accuracy"]["high"]
         assert result["audit"]["max_change"] <= s["eps"] + 1e-6
-        assert result["zero_gradient"]["n"] == 10
+        assert result["unmoved"]["n"] == 10
         assert result["fresh_draws"]["survived"]["n"] <= 25
         assert "mnist5k" in result["note"]
 
@@ -170,7 +170,7 @@ def test_a_gradient_killing_victim_is_reported_by_its_zero_gradients(tmp_path):
     command = ["fgsm", "--victim-model", file, "--eps", "0.1", "--output", tmp_path / "r", *SMALL]
     assert run(*command, "--protocol", "paper") == 0
     assert run(*command) == 0
-    rates = {r["settings"]["protocol"]["name"]: r["zero_gradient"] for r in results(tmp_path / "r").values()}
+    rates = {r["settings"]["protocol"]["name"]: r["unmoved"] for r in results(tmp_path / "r").values()}
     assert rates["paper"]["rate"] >= 0.8
     assert rates["corrected"]["count"] == 0
 

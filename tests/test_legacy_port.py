@@ -308,13 +308,9 @@ def test_a_2019_file_of_an_attack_yet_to_be_ported_is_judged(at, mnist_dir):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["attack", "--data", "mnist"], "pgd is not ported yet; what is: fgsm"),
         (["attack", "--data", "mnist", "--attack", "fgsm"], "'bnn_K10': of 2019's victims bayes_K10_A to bayes_K10_G"),
         (["attack", "--data", "cifar10", "--attack", "fgsm", "--victim", "fea_K10_F_mid"], "not ported yet"),
-        (
-            ["attack_superwhite", "--data", "mnist", "--lbd", "0.1"],
-            r"the detector-aware attack (WB+S) is not ported yet",
-        ),
+        (["attack_superwhite", "--data", "mnist", "--lbd", "0.1"], "'bnn_K10': of 2019's victims bayes_K10_A"),
         (["vae_cifar_fea", "E", "mid"], "the classifiers on VGG16 features are not ported yet"),
         (["detect_attacks_logp"], "mnist_fgsm_eps0.10_untargeted.pkl does not exist; make it"),
         (["extract_index", "bayes_K10_A", "plane_frog"], "plane_frog needs CIFAR-10"),

@@ -1,0 +1,79 @@
+"""Tables over several results of a classifier: minimum perturbations, and the worst case over attacks, by image."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from attacks.registry import ATTACKS
+from experiments.intervals import percent, rate
+from experiments.tables import Group, Table
+
+BEYOND = 0.1
+"""Added to the largest eps for an image that no eps of the grid fools (paper, section 4.1)."""
+
+
+def minimum_perturbations(clean: dict, by_value: dict[float, dict], only_right_before: bool) -> np.ndarray:
+    """The smallest eps of the grid at which each image is misclassified, the largest + .1 where none is.
+
+    Args:
+      only_right_before: leave out images that are wrong without an attack; 2019 counts them as fooled at once.
+    """
+    y, grid = np.array(clean["labels"]), sorted(by_value)
+    wrong = np.stack([np.array(by_value[v]["predictions"]) != y for v in grid])
+    smallest = np.where(wrong.any(axis=0), np.array(grid)[wrong.argmax(axis=0)], grid[-1] + BEYOND)
+    return smallest[np.array(clean["predictions"]) == y] if only_right_before else smallest
+
+
+def minimum_table(group: Group, only_right_before: bool) -> Table | None:
+    """Mean and median of the minimum perturbation, for an Linf attack over a grid; None for others."""
+    if ATTACKS[group.attack].norm != "Linf" or len(group.grid) < 2 or group.targeted:
+        return None
+    rows = []
+    for name, (clean, by_value) in group.victims.items():
+        if "labels" not in clean or sorted(by_value) != group.grid:
+            continue
+        found = minimum_perturbations(clean, by_value, only_right_before)
+        spread = 1.96 * found.std() / np.sqrt(max(len(found), 1))
+        mean, median = (f"{found.mean():.3f}", f"{np.median(found):.2f}") if len(found) else ("n/a", "n/a")
+        rows.append([name, mean, f"+-{spread:.3f}", median, str(len(found))])
+    if not rows:
+        return None
+    which = "of those that are right without an attack" if only_right_before else "of all, those wrong before included"
+    caption = (
+        f"The smallest eps of the grid at which an image is misclassified, {group.grid[-1] + BEYOND:g} where none is, "
+        f"{which}{group.how}; {group.where}"
+    )
+    heads = ["classifier", "mean", "95 %", "median", "n"]
+    return Table(f"{group.title}: minimum perturbation (Linf)", heads, rows, caption)
+
+
+def worst_case_tables(groups: Iterable[Group]) -> list[tuple[Group, Table]]:
+    """For every run with several untargeted Linf attacks, the share of images that no attack fools, by eps."""
+    runs: dict[tuple, list[Group]] = {}
+    for g in groups:
+        known = any(name == "known_noise" for name, _ in g.changed)
+        if g.attack != "clean" and ATTACKS[g.attack].norm == "Linf" and not g.targeted and not known:
+            runs.setdefault((g.dataset, g.protocol, g.samples, g.seed, g.n, g.left_out), []).append(g)
+    return [(members[0], _worst_case(members)) for members in runs.values() if len(members) > 1]
+
+
+def _worst_case(members: list[Group]) -> Table:
+    names = list(dict.fromkeys(name for g in members for name in g.victims))
+    grid = sorted({v for g in members for v in g.grid})
+    rows, attacks = [], [g.title.lower() + g.how for g in members]
+    for name in names:
+        cells = []
+        for value in grid:
+            found = [g.victims[name] for g in members if name in g.victims and value in g.victims[name][1]]
+            found = [(clean, by_value[value]) for clean, by_value in found if "labels" in clean]
+            if not found:
+                cells.append("-")
+                continue
+            right = np.all([np.array(r["predictions"]) == np.array(clean["labels"]) for clean, r in found], axis=0)
+            cells.append(f"{percent(rate(right.sum(), len(right)))} ({len(found)})")
+        rows.append([name, *cells])
+    caption = (
+        f"Share of images, in %, that none of the attacks fools, in brackets how many attacks; of: {'; '.join(attacks)}"
+        f"; {members[0].where}"
+    )
+    return Table("Worst case over attacks", ["classifier", *(f"eps {v:g}" for v in grid)], rows, caption)
