@@ -1,10 +1,12 @@
 """The attacks of golden files: the same images, labels, frozen noise and settings, by the attacks of the registry."""
 
+import contextlib
 import re
 from collections.abc import Callable
 from functools import partial
 
 import numpy as np
+import tensorflow as tf
 
 from attacks.registry import ATTACKS
 from attacks.target import Target
@@ -66,7 +68,23 @@ def craft(g: Golden, kind: str, match: re.Match) -> np.ndarray:
         _detectors(g, classifier.architecture.num_classes),
     )
     y = g["y_target" if targeted else "y"].astype(np.int32)
-    return build_craft(plan, target)(g.x, y, np.arange(len(y), dtype=np.int32), value, 0)
+    with _sums_as_written():
+        return build_craft(plan, target)(g.x, y, np.arange(len(y), dtype=np.int32), value, 0)
+
+
+@contextlib.contextmanager
+def _sums_as_written():
+    """Keeps TensorFlow from re-associating float32 sums.
+
+    Where an image's margin is about 16 nats, cross-entropy's p_y - 1 is one or two units of rounding: a sum taken in
+    another order sends its path elsewhere than 2019's.
+    """
+    kept = tf.config.optimizer.get_experimental_options().get("arithmetic_optimization", True)
+    tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
+    try:
+        yield
+    finally:
+        tf.config.optimizer.set_experimental_options({"arithmetic_optimization": kept})
 
 
 def _detectors(g: Golden, classes: int) -> dict:

@@ -203,6 +203,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE.npz")
     parser.add_argument("--quiet", action="store_true", help="print only rows that are out, and the totals")
     options = parser.parse_args(arguments)
+    tf.get_logger().setLevel("ERROR")  # retracing notices: every file has a classifier of its own
     rows: list[Row] = []
     for path in options.files:
         print(path.name)
