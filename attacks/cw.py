@@ -65,7 +65,7 @@ def build(target: Target, options, targeted: bool = False):
         check_budget("c", value)
         x, rate = tf.constant(x), tf.constant(learning_rate(o.learning_rate, value), tf.float32)
         start = tf.constant(np.arctanh((2 * np.asarray(x) - 1) * np.float32(0.999999)))
-        arguments = tf.constant(y), tf.constant(index), tf.constant(seed)
+        arguments = tf.constant(y, tf.int32), tf.constant(index), tf.constant(seed)
         search = _Search(len(y), value)
         l2, images = tf.fill((len(y),), _NONE), x  # the best of all search steps
         for k in range(o.search_steps):

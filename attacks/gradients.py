@@ -10,7 +10,7 @@ from attacks.target import Target, draw_seed
 def ascent_gradient(target: Target, loss: str, x, y, index, seed, draw=0, draws: int = 1, targeted: bool = False):
     """Gradient in x of the loss of `y` to ascend, or with `targeted` of what brings `y` nearer; shape of x.
 
-    The mean over draws `draw` .. `draw + draws - 1` of the victim's noise: expectation over transformation (Athalye et
+    0 where the victim's logits do not depend on x by differentiable steps. The mean over draws `draw` .. `draw + draws - 1` of the victim's noise: expectation over transformation (Athalye et
     al., arXiv 1802.00420).
     """
 
@@ -18,7 +18,8 @@ def ascent_gradient(target: Target, loss: str, x, y, index, seed, draw=0, draws:
         def logits(v):
             return target.logits(v, index, draw_seed(seed, d))
 
-        return compute_gradient(logits, LOSSES[loss], x, y, targeted)
+        gradient = compute_gradient(logits, LOSSES[loss], x, y, targeted)
+        return tf.zeros_like(x) if gradient is None else gradient
 
     if draws == 1:
         return one(draw)

@@ -70,9 +70,9 @@ def test_a_victim_without_samples_cannot_be_attacked_sample_by_sample(tmp_path, 
 def test_a_student_is_made_once_attacked_and_moved(command, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(students, "STUDENT_EPOCHS", 2)
     file = linear_victim(tmp_path)
-    arguments = [command, "--victim-model", file, "--attack", "fgsm", "--eps", "0.3", "--output", tmp_path / "r", *TINY]
+    arguments = [command, "--victim-model", file, "--attack", "fgsm", "--output", tmp_path / "r", *TINY]
     arguments += ["--seeds-per-class", "2"] if command == "blackbox" else []
-    assert run(*arguments) == 0
+    assert run(*arguments, "--eps", "0.3") == 0
     (result,) = stored(tmp_path / "r", f"{command}_fgsm_*")
     student = result["student"]
     (model,) = tmp_path.glob(f"r/students/mnist5k/mine/{command}-*.keras")
@@ -84,7 +84,8 @@ def test_a_student_is_made_once_attacked_and_moved(command, tmp_path, capsys, mo
         assert student["agreement"]["rate"] >= 0.75
     assert result["settings"]["through"]["kind"] == command
     assert "In square brackets the student's own accuracy" in " ".join(capsys.readouterr().out.split())
-    assert run(*arguments[:-2], "--num-images", "4", "--eps", "0.1") == 0
+    assert run(*arguments, "--eps", "0.1") == 0
+    assert list(tmp_path.glob("r/students/*/*/*.keras")) == [model]
     assert model.stat().st_mtime_ns == made
 
 
@@ -104,20 +105,8 @@ def test_a_substitute_is_not_judged_on_the_images_it_grew_from(tmp_path, monkeyp
 
 
 def test_the_transfer_matrix_holds_every_pair(tmp_path, capsys):
-    command = [
-        "transfer",
-        "--attack",
-        "fgsm",
-        "--eps",
-        "0.2",
-        "--classifiers",
-        "DFX",
-        "DBX",
-        *TINY,
-        "--output",
-        tmp_path,
-    ]
-    assert run(*command) == 0
+    command = ["transfer", "--attack", "fgsm", "--eps", "0.2", "--classifiers", "DFX", "DBX", *TINY]
+    assert run(*command, "--output", tmp_path) == 0
     assert len(stored(tmp_path, "transfer_fgsm_*")) == 2
     assert len(stored(tmp_path, "fgsm_*")) == 2
     assert list(tmp_path.glob("mnist5k/transfer_fgsm_eps0.2_*.png"))

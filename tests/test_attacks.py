@@ -24,7 +24,8 @@ Y = Y.astype(np.int32)
 INDEX = np.arange(6, dtype=np.int32)
 QUICK = {
     "pgd": {"steps": 5}, "mim": {"steps": 5}, "cw": {"steps": 30}, "spsa": {"steps": 3, "directions": 4},
-    "square": {"queries": 20}, "onepixel": {"population": 6, "generations": 2}, "wbs": {"steps": 5},
+    "square": {"queries": 20}, "onepixel": {"population": 6, "generations": 2},
+    "wbs": {"steps": 5, "statistic": "none"},
 }  # fmt: skip
 """Options that make an attack fast enough for every test."""
 
@@ -234,18 +235,20 @@ def test_of_several_restarts_the_best_is_kept_an_image_at_a_time():
     assert np.any(loss[1] > loss[0] + 1e-4)
 
 
-def test_more_search_steps_find_smaller_perturbations_at_the_confidence_asked_for():
+def test_binary_search_finds_a_c_that_works_and_keeps_the_confidence_asked_for():
     target = linear()
     labels = labels_of(target, X).astype(np.int32)
-    norms = []
-    for search_steps in (1, 6):
+    norms = {}
+    for c, search_steps in ((100.0, 1), (1e-3, 1), (1e-3, 8)):
         craft = build("cw", target, steps=80, learning_rate=0.02, search_steps=search_steps, confidence=2.0)
-        attacked = craft(X, labels, INDEX, 100.0, 0)
-        logits = target.logits(tf.constant(attacked), INDEX, 0).numpy()
-        assert np.all(LOSSES["margin"](labels, logits).numpy() >= 2.0 - 1e-4)
-        norms.append(np.linalg.norm((attacked - X).reshape(6, -1), axis=1))
-    assert np.all(norms[1] <= norms[0] + 1e-6)
-    assert np.mean(norms[1]) < 0.95 * np.mean(norms[0])
+        attacked = craft(X, labels, INDEX, c, 0)
+        norms[c, search_steps] = np.linalg.norm((attacked - X).reshape(6, -1), axis=1)
+        if (c, search_steps) != (1e-3, 1):
+            logits = target.logits(tf.constant(attacked), INDEX, 0).numpy()
+            assert np.all(LOSSES["margin"](labels, logits).numpy() >= 2.0 - 1e-4)
+    assert not norms[1e-3, 1].any()
+    assert np.all(norms[1e-3, 8] > 0)
+    assert np.all(norms[1e-3, 8] <= norms[100.0, 1])
 
 
 def test_cw_returns_the_image_itself_where_it_finds_nothing():
