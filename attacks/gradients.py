@@ -10,8 +10,8 @@ from attacks.target import Target, draw_seed
 def ascent_gradient(target: Target, loss: str, x, y, index, seed, draw=0, draws: int = 1, targeted: bool = False):
     """Gradient in x of the loss of `y` to ascend, or with `targeted` of what brings `y` nearer; shape of x.
 
-    0 where the victim's logits do not depend on x by differentiable steps. The mean over draws `draw` .. `draw + draws - 1` of the victim's noise: expectation over transformation (Athalye et
-    al., arXiv 1802.00420).
+    The mean over draws `draw` .. `draw + draws - 1` of the victim's noise: expectation over transformation (Athalye et
+    al., arXiv 1802.00420). Zeros where nothing differentiable leads from x to the logits.
     """
 
     def one(d):
