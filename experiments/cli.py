@@ -22,21 +22,24 @@ ROOT = Path(__file__).resolve().parent.parent
 
 EXAMPLES = """examples:
   ./run_experiments.sh fgsm                                    all seven classifiers, five eps, beside the paper's
-  ./run_experiments.sh fgsm --classifiers GBZ DFX --eps 0.1 0.3 --num-images all
-  ./run_experiments.sh fgsm --protocol paper --data-dir ~/data --num-images 1000 --save
+  ./run_experiments.sh pgd --classifiers GBZ DFX --eps 0.1 0.3 --num-images all
+  ./run_experiments.sh cw --classifiers DBX --c 10 --protocol paper --save
   ./run_experiments.sh fgsm --victim-model my_cnn.keras        any Keras model that gives logits
+  ./run_experiments.sh greybox --attack mim                    through a student of the victim's probabilities
+  ./run_experiments.sh checks --classifiers GBZ                is what pgd says of GBZ to be believed?
   ./run_experiments.sh detect --attack fgsm                    what the detectors notice of it, beside the paper's
-  ./run_experiments.sh evaluate --dataset mnist                clean accuracy and bound
   ./run_experiments.sh train --classifiers GBZ --epochs 100    goes on by itself after an interruption
   ./run_experiments.sh report                                  tables and figures from the results that exist
   ./run_experiments.sh parity tests/golden/*.npz               every number against the 2019 code's
   ./run_experiments.sh test                                    installs the test tools, runs the suite
 """
 
+_BESIDE = " beside the paper's"
 COMMANDS = {
     "train": "train classifiers; resumes where an earlier run stopped",
+    "baseline": "train a plain CNN, to be attacked with --victim-model",
     "evaluate": "clean accuracy and bound of trained classifiers",
-    **{a.name: f"{a.title}: accuracy under attack beside the paper's" for a in ATTACKS.values()},
+    **{a.name: f"{a.title}: accuracy under attack{_BESIDE if a.paper_tables else ''}" for a in ATTACKS.values()},
     "detect": "how many successful attacks each detector notices, beside the paper's",
     "greybox": "attacks on a student of the victim's probabilities, moved to the victim",
     "blackbox": "attacks on a substitute grown by queries, moved to the victim",
@@ -117,6 +120,12 @@ def parser() -> argparse.ArgumentParser:
         if name == "rings":
             _seed_and_output(command)
             continue
+        if name == "baseline":
+            _data(command)
+            _seed_and_output(command)
+            command.add_argument("--epochs", type=positive, default=10, metavar="N", help="default 10")
+            command.add_argument("--fresh", action="store_true", help="train again")
+            continue
         _common(command)
         if name == "train":
             _training(command)
@@ -146,17 +155,21 @@ def parser() -> argparse.ArgumentParser:
     return main_parser
 
 
-def _common(command):
-    data_dir = os.environ.get("DEEPBAYES_DATA")
-    add = command.add_argument
+def _data(command):
+    data_dir, add = os.environ.get("DEEPBAYES_DATA"), command.add_argument
     add("--dataset", choices=DATASETS, help="default: mnist where it is at hand, else the embedded mnist5k")
+    add("--data-dir", type=Path, default=Path(data_dir) if data_dir else None, metavar="DIR",
+        help="folder of data sets (default: $DEEPBAYES_DATA)")  # fmt: skip
+
+
+def _common(command):
+    _data(command)
+    add = command.add_argument
     add("--classifiers", nargs="+", choices=FACTORISATIONS, default=list(SEVEN_NAMES), metavar="NAME",
         help=f"of {', '.join(FACTORISATIONS)} (default: the paper's seven)")  # fmt: skip
     add("--samples", type=positive, default=10, metavar="K", help="samples of z in a logit (default 10)")
     add("--batch-size", type=positive, metavar="N", help="images at once; attacks 20, training 50 by default")
     add("--dim-z", type=positive, metavar="Z", help="latent size other than the data set's own")
-    add("--data-dir", type=Path, default=Path(data_dir) if data_dir else None, metavar="DIR",
-        help="folder of data sets (default: $DEEPBAYES_DATA)")  # fmt: skip
     _seed_and_output(command)
     add("--protocol", choices=PROTOCOLS, default="corrected", help="which quirks of 2019 to keep (default corrected)")
 

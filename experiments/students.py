@@ -10,9 +10,7 @@ Kept in <output>/students/<data set>/<victim>/<kind>-<hash>.keras with a card be
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
-import keras
 import numpy as np
 import scipy.special
 import tensorflow as tf
@@ -23,12 +21,12 @@ from experiments.batches import run as run_batches
 from experiments.clean import ATTACK, compiled_logits, noise_seed
 from experiments.context import Context
 from experiments.intervals import rate
+from experiments.nets import made_once
 from experiments.progress import bar, say
-from experiments.results import settings_hash, versions
+from experiments.results import settings_hash
 from experiments.training_logits import training_logits
 from experiments.victims import Victim
-from models.cnn import fit, new_cnn
-from models.files import FileError, atomic, file_sha256, read_json, write_json
+from models.cnn import fit
 
 LAMBDA, LOOPS, LOOP_EPOCHS = 0.1, 6, 10
 """Of the Jacobian augmentation, the paper's (appendix E)."""
@@ -154,35 +152,18 @@ def _seed_images(context: Context) -> Images:
 def _student(
     context: Context, victim: Victim, settings: dict, make: Callable, work: float, left_out: np.ndarray
 ) -> Student:
-    """The stored student of these settings, or a new one: `make(net, progress)` trains it, gives the card's facts."""
+    """The student of these settings as a victim; `make(net, progress)` trains it and gives the card's facts."""
     folder = context.store.root / "students" / context.dataset / victim.name
-    file = folder / f"{settings['kind']}-{settings_hash(settings)}.keras"
-    card = None if context.options.fresh else _card(file, settings)
-    if card is None:
-        net = new_cnn(context.images.x.shape[1:], DATASETS[context.dataset].classes, context.options.seed)
-        with bar(work, f"a student of {victim.name}") as progress:
-            facts = make(net, progress)
-        with atomic(file) as temporary:
-            whole = temporary.with_suffix(".keras")
-            net.save(whole)
-            whole.replace(temporary)
-        card = {"settings": settings, "sha256": file_sha256(file), "versions": versions()} | facts
-        write_json(file.with_suffix(".json"), card)
-    else:
-        net = keras.models.load_model(file)
+    net, card = made_once(
+        folder / f"{settings['kind']}-{settings_hash(settings)}.keras", settings, make, work=work,
+        text=f"a student of {victim.name}", shape=context.images.x.shape[1:],
+        classes=DATASETS[context.dataset].classes, fresh=context.options.fresh,
+    )  # fmt: skip
     student = Victim(
         f"student of {victim.name}", lambda x, index, seed: net(x, training=False),
         {"weights_sha256": card["sha256"]}, stochastic=False,
     )  # fmt: skip
     return Student(student, card, left_out)
-
-
-def _card(file: Path, settings: dict) -> dict | None:
-    try:
-        card = read_json(file.with_suffix(".json"))
-        return card if card["settings"] == settings and card["sha256"] == file_sha256(file) else None
-    except (FileError, OSError, KeyError):
-        return None
 
 
 def agreement(student_predictions, victim_predictions) -> dict:

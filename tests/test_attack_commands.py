@@ -66,6 +66,23 @@ def test_a_victim_without_samples_cannot_be_attacked_sample_by_sample(tmp_path, 
     assert "needs the logits of each sample" in capsys.readouterr().err
 
 
+def test_the_baseline_is_trained_once_and_attacked_as_any_keras_model(tmp_path, capsys, monkeypatch):
+    few = mnist5k.load("test", None).spread(1000)
+    monkeypatch.setattr(mnist5k, "load", lambda part, folder: few)
+    command = ["baseline", "--dataset", "mnist5k", "--epochs", "4", "--output", tmp_path]
+    assert run(*command) == 0
+    (model,) = tmp_path.glob("training/mnist5k/CNN-*.keras")
+    accuracy = json.loads(model.with_suffix(".json").read_text())["accuracy"]
+    assert accuracy["n"] == 1000
+    assert accuracy["rate"] > 0.8
+    assert f"--victim-model {model}" in capsys.readouterr().err
+    made = model.stat().st_mtime_ns
+    assert run(*command) == 0
+    assert model.stat().st_mtime_ns == made
+    assert run("fgsm", "--victim-model", model, "--eps", "0.3", *TINY, "--output", tmp_path) == 0
+    assert stored(tmp_path, "fgsm_eps0.30")
+
+
 @pytest.mark.parametrize("command", ["greybox", "blackbox"])
 def test_a_student_is_made_once_attacked_and_moved(command, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(students, "STUDENT_EPOCHS", 2)

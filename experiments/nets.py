@@ -1,0 +1,43 @@
+"""Plain Keras nets that are made once: NAME.keras, and beside it NAME.json, its card."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+
+from experiments.progress import bar
+from experiments.results import versions
+from models.cnn import new_cnn
+from models.files import FileError, atomic, file_sha256, read_json, write_json
+
+
+def made_once(
+    file: Path, settings: dict, make: Callable, *, work: float, text: str, shape, classes: int, fresh: bool = False
+) -> tuple[keras.Model, dict]:
+    """The CNN of these settings with its card: the stored one, or a new one that is stored.
+
+    Args:
+      make: (net, bar) -> facts for the card; trains the net. work, text: of its progress.
+      fresh: make it again where it exists.
+    """
+    card = None if fresh else _card(file, settings)
+    if card is not None:
+        return keras.models.load_model(file), card
+    net = new_cnn(shape, classes, settings["seed"])
+    with bar(work, text) as progress:
+        facts = make(net, progress)
+    with atomic(file) as temporary:
+        whole = temporary.with_suffix(".keras")
+        net.save(whole)
+        whole.replace(temporary)
+    card = {"settings": settings, "sha256": file_sha256(file), "versions": versions()} | facts
+    write_json(file.with_suffix(".json"), card)
+    return net, card
+
+
+def _card(file: Path, settings: dict) -> dict | None:
+    try:
+        card = read_json(file.with_suffix(".json"))
+        return card if card["settings"] == settings and card["sha256"] == file_sha256(file) else None
+    except (FileError, OSError, KeyError):
+        return None
