@@ -169,6 +169,7 @@ ATTACKS: dict[str, Attack] = {
         Attack(
             "spsa", "Simultaneous perturbation stochastic approximation", "eps", _EPS, "Linf", SCORES,
             "Uesato et al., arXiv 1802.05666", images=20,
+            paper_tables={"mnist": "3", "plane_frog": "3"},
             options=(
                 Option("steps", 20, "Adam's steps", by_protocol=_as_2019(100)),
                 Option("directions", 32, "random directions a gradient, two evaluations each",

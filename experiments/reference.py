@@ -46,5 +46,7 @@ def curve_of_2019(classifier: str) -> list[dict[str, float]]:
     return [{ours: float(row[theirs]) for ours, theirs in columns.items()} for row in rows]
 
 
-def paper_images(dataset: str) -> str | None:
-    return PAPER_IMAGES.get(SAME_CLASSIFIERS.get(dataset, dataset))
+def paper_images(dataset: str, attack: str = "") -> str | None:
+    """The images that the paper's figures stand on, as captions name them; None where it has none to show."""
+    images = PAPER_IMAGES.get(SAME_CLASSIFIERS.get(dataset, dataset))
+    return f"{images} (SPSA: 1,000 of them)" if images and attack == "spsa" else images

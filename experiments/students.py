@@ -16,7 +16,7 @@ import scipy.special
 import tensorflow as tf
 
 from data.checks import DataError, Images
-from data.registry import DATASETS
+from data.registry import DATASETS, default_name
 from experiments.batches import run as run_batches
 from experiments.clean import ATTACK, compiled_logits, noise_seed
 from experiments.context import Context
@@ -118,6 +118,8 @@ def _teaching(context: Context, victim: Victim) -> tuple[Images, np.ndarray, str
     o = context.options
     name, part = victim.trained_on.split("/")
     try:
+        if context.dataset == default_name(o.data_dir) == "mnist5k":
+            raise DataError("MNIST is not at hand, and a data set that was not asked for is not downloaded")
         images = DATASETS[name].load(part, o.data_dir)
         taught = training_logits(o, context.dataset, victim, context.protocol)
         return images.spread(len(taught.labels)), taught.logits, victim.trained_on

@@ -160,7 +160,7 @@ def accuracy_table(group: Group) -> Table:
         shares = [clean["accuracy"], *(r["accuracy"] for r in by_value.values())]
         widest = max([widest, *((s["high"] - s["low"]) / 2 for s in shares if s["rate"] is not None)])
         rows.append([name, *cells])
-    images = paper_images(group.dataset)
+    images = paper_images(group.dataset, group.attack)
     paper = f" In brackets the paper's, on {images}." if images and not group.targeted else ""
     caption = f"Accuracy in %{group.how}, {group.where}{paper}"
     caption += f" 95 % intervals (Wilson) are at most +-{100 * widest:.1f} points."
