@@ -18,7 +18,8 @@ import importlib
 import sys
 from pathlib import Path
 
-from experiments.cli import calibration_count, count, not_negative, positive, run_safely
+from experiments.cli import run_safely
+from experiments.parser import calibration_count, count, not_negative, positive
 
 DATASETS_2019 = ("mnist", "plane_frog", "cifar10")
 ATTACKS_2019 = ("fgsm", "pgd", "mim", "cw")

@@ -14,9 +14,9 @@ from attacks.target import Target
 from data import mnist5k
 from experiments import checks, students
 from experiments.checks import FLAG, PASS
-from experiments.cli import parser
 from experiments.context import open_context
 from experiments.crafting import build_craft, craft_all
+from experiments.parser import parser
 from experiments.plan import PREFIX, make_plan
 from experiments.summary_tables import minimum_perturbations
 from experiments.victims import Victim
