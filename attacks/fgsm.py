@@ -17,8 +17,7 @@ def build(target: Target, options, targeted: bool = False):
 
     @tf.function
     def compiled(x, y, index, seed):
-        gradient = ascent_gradient(target, options.loss, x, y, index, seed, 0, options.eot, targeted)
-        return tf.cast(tf.sign(gradient), tf.int8)
+        return tf.sign(ascent_gradient(target, options.loss, x, y, index, seed, 0, options.eot, targeted))
 
     def craft(x, y, index, value, seed, advance=lambda share: None):
         check_batch(x, y, index, target.classes)
@@ -26,7 +25,7 @@ def build(target: Target, options, targeted: bool = False):
         if key not in known:
             known[key] = compiled(tf.constant(x), tf.constant(y), tf.constant(index), tf.constant(seed)).numpy()
         advance(1.0)
-        return perturb(x, known[key].astype(np.float32), value)
+        return perturb(x, known[key], value)
 
     return craft
 

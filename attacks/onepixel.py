@@ -1,15 +1,17 @@
 """One-pixel attack (Su et al., arXiv 1710.08864): L pixels set to values that LOWER the true class's probability.
 
-    minimise over (row, column, value of each channel) of L pixels:   log p(y|x')      (targeted: -log p(target|x'))
+    minimise over (row, column, value of each channel) of L pixels:   log p(y|x') - log(1 - p(y|x'))
 
-by scipy's differential evolution, a generation in one batch. (A published port maximised the true class's probability.)
+(targeted: its opposite, for the target) by scipy's differential evolution: DE/rand/1, F = .5, no crossover, as in the
+source, a generation in batches. The log-odds order images as p does, and go on where float32's p is 1: beyond a margin
+of 17 nats p itself would show no difference. (A published port maximised the true class's probability.)
 """
 
 import numpy as np
 import tensorflow as tf
 from scipy.optimize import differential_evolution
 
-from attacks.losses import cross_entropy
+from attacks.losses import log_odds
 from attacks.target import Target, check_batch, numpy_generator
 
 
@@ -18,9 +20,10 @@ def build(target: Target, options, targeted: bool = False):
     o = options
 
     @tf.function
-    def log_probability(moved, y, index, seed):
+    def scores(moved, y, index, seed):
+        """Log-odds of y, and the class that is given."""
         logits = target.logits(moved, index, seed)
-        return -cross_entropy(y, logits), tf.argmax(logits, axis=1, output_type=tf.int32)
+        return -log_odds(y, logits), tf.argmax(logits, axis=1, output_type=tf.int32)
 
     def one_image(x, y, index, pixels, seed, batch):
         height, width, channels = x.shape
@@ -28,25 +31,26 @@ def build(target: Target, options, targeted: bool = False):
         found = {}
 
         def energy(candidates):
-            """(parameters, S) -> (S,): log p(y|x'), to be lowered."""
+            """(parameters, S) -> (S,): log-odds of y, to be lowered."""
             values = []
             for first in range(0, candidates.shape[1], batch):
                 rows = np.minimum(np.arange(first, first + batch), candidates.shape[1] - 1)
                 moved = set_pixels(x, candidates.T[rows])
-                log_p, labels = log_probability(
+                odds, labels = scores(
                     tf.constant(moved), tf.fill((batch,), tf.constant(y)), tf.fill((batch,), tf.constant(index)), seed
                 )
                 hits = labels.numpy() == y if targeted else labels.numpy() != y
                 if hits.any():
                     found.setdefault("image", moved[np.argmax(hits)])
-                values.append((-log_p if targeted else log_p).numpy()[: candidates.shape[1] - first])
+                values.append((-odds if targeted else odds).numpy()[: candidates.shape[1] - first])
             return np.concatenate(values)
 
         generator = numpy_generator(seed, index)
         start = generator.uniform([low for low, _ in bounds], [high for _, high in bounds], (o.population, len(bounds)))
         result = differential_evolution(
-            energy, bounds, init=start, maxiter=o.generations, mutation=0.5, recombination=1.0, polish=False, tol=0,
-            rng=generator, vectorized=True, updating="deferred", callback=lambda intermediate_result: "image" in found,
+            energy, bounds, strategy="rand1bin", init=start, maxiter=o.generations, mutation=0.5, recombination=1.0,
+            polish=False, tol=0, rng=generator, vectorized=True, updating="deferred",
+            callback=lambda intermediate_result: "image" in found,
         )  # fmt: skip
         return found.get("image", set_pixels(x, result.x[None])[0])
 

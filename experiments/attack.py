@@ -3,6 +3,7 @@
 import argparse
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,7 +21,22 @@ from experiments.intervals import percent, rate
 from experiments.measures import FRESH_CHECKED, audit, perturbation, succeeded, survival
 from experiments.plan import Plan, plan_of, value_of
 from experiments.progress import bar, say
-from experiments.victims import Victim, chosen_victims, keras_victim
+from experiments.victims import Victim, check_logits, chosen_victims, keras_victim
+
+
+@dataclass(frozen=True)
+class Through:
+    """Somebody else whom the attack is made against, before the images are moved to the victim.
+
+    Attributes:
+      source: the one attacked. settings: what identifies it in a result, with its kind.
+      facts: (adversarial images) -> what a result holds beside what is measured on the victim.
+    """
+
+    source: Victim
+    settings: dict
+    facts: Callable[[np.ndarray], dict]
+
 
 _FRESH_COST = 12  # of a success that is checked, in evaluations: for the progress bar
 
@@ -42,7 +58,6 @@ def attack_victims(
       victims: (name, loader) of each.
       needed: arrays that must be stored with every result ("logits", "x_adv"); results without them are made again.
     """
-    needed |= {"x_adv"} if context.options.save else frozenset()
     per_victim = attack_cost(plan, len(context.images))
     if cost(plan) > 1000:
         say(f"{plan.attack.name}: {cost(plan):,.0f} evaluations an image and {plan.attack.parameter}")
@@ -90,17 +105,21 @@ def target_of(context: Context, victim: Victim, plan: Plan) -> tuple[Target, dic
 
 def attack_victim(
     context: Context, victim: Victim, plan: Plan, advance=lambda n: None, needed: frozenset[str] = frozenset(),
-    quiet: bool = False,
+    quiet: bool = False, through: Through | None = None,
 ) -> list[dict]:  # fmt: skip
     """Measures one victim clean and at every value of the grid; results that exist are kept. Returns the results."""
     o, images = context.options, context.images
+    needed |= {"x_adv"} if o.save else frozenset()
     logits = compiled_logits(victim, images.x.shape[1:], context.batch_size)
     clean = measure_clean(context, victim, logits, advance, bool(needed))
     labels = _targets(context) if plan.targeted else images.y
-    target, evades = target_of(context, victim, plan)
+    target, identity = target_of(context, through.source if through else victim, plan)
+    identity |= {"through": through.settings} if through else {}
+    if plan.options.get("crosstalk") == "yes":  # the images of a batch then see each other
+        identity |= {"batch_size": context.batch_size}
     results, craft, role = [clean], None, EVALUATION if plan.known_noise else ATTACK
     for value in plan.grid:
-        settings = plan.settings(value) | {"victim": victim.name} | context.settings() | victim.settings | evades
+        settings = plan.settings(value) | {"victim": victim.name} | context.settings() | victim.settings | identity
         found = None if o.fresh else context.store.read(settings)
         if found and not needed <= context.store.arrays(found).keys():
             found = None
@@ -112,8 +131,9 @@ def attack_victim(
                 partial=partial, advance=advance,
             )  # fmt: skip
             found = measure(
-                context, victim, logits, plan, settings, labels, clean, adversarial, seconds, "x_adv" in needed, advance
-            )
+                context, victim, logits, plan, settings, labels, clean, adversarial, seconds, "x_adv" in needed,
+                advance, through.facts(adversarial) if through else {},
+            )  # fmt: skip
             partial.unlink(missing_ok=True)
         results.append(found)
     if quiet:
@@ -149,6 +169,7 @@ def measure(
     bounds = audit(images.x, adversarial, plan.attack.norm, value)
     evaluation = noise_seed(o.seed, EVALUATION)
     outputs = run_batches(lambda x, i: logits(x, i, evaluation), (adversarial, index), context.batch_size, advance)
+    check_logits(outputs, len(images), outputs.shape[1], f"{victim.name} under {plan.attack.name}")
     predictions = outputs.argmax(axis=1)
     right_before = np.array(clean["predictions"]) == images.y
     success = succeeded(predictions, labels, images.y, plan.targeted)

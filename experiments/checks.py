@@ -43,7 +43,6 @@ def plans(dataset: str, protocol: str, stochastic: bool) -> dict[str, Plan]:
     """The attacks that the lines compare, by name; `fresh` and `eot` face noise they do not know."""
 
     def plan(attack, grid=(EPS,), known_noise=True, **options):
-        options |= {"noise": "frozen"} if known_noise and "noise" in ATTACKS[attack].defaults(protocol) else {}
         return make_plan(ATTACKS[attack], dataset, protocol, grid=grid, known_noise=known_noise, **options)
 
     found = {
@@ -70,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
         for k, (name, load) in enumerate(loaders):
             progress.describe(f"{name}: attacks that are compared")
             victims.append(load())
-            found[name] = _attacks(context, victims[-1], progress.advance)
+            found[victims[-1].name] = _attacks(context, victims[-1], progress.advance)
             progress.rewind(per_victim * (k + 1))
     weakest = _transfer(context, victims, found)
     results = []
@@ -99,9 +98,7 @@ def _transfer(context: Context, victims: list[Victim], found: dict) -> dict[str,
     name = "own images fool it most (transfer)"
     if len(victims) < 2:
         return {v.name: Line(name, NOT_APPLICABLE, "one classifier only", 0) for v in victims}
-    single = make_plan(
-        ATTACKS["pgd"], context.dataset, context.protocol.name, grid=(EPS,), known_noise=True, noise="frozen"
-    )
+    single = make_plan(ATTACKS["pgd"], context.dataset, context.protocol.name, grid=(EPS,), known_noise=True)
     lines = {}
     cells = matrix(context, single, victims)
     for victim in victims:

@@ -22,7 +22,7 @@ class Thresholds(Run):
 
     def stem_with_thresholds(self, *kind: str) -> str:
         usual = self.calibration_images in _USUAL_CALIBRATION
-        own = [f"fpr{self.rate:g}" if self.rate != 0.05 else "", "" if usual else f"cal{self.calibration_images}"]
+        own = [f"fpr{self.rate:g}" if self.rate != USUAL_FPR else "", "" if usual else f"cal{self.calibration_images}"]
         return self.stem_of(*kind, *own)
 
 
@@ -69,6 +69,7 @@ class DetectionGroup(Thresholds, AttackRun):
         return None if value is None else 100 * value
 
 
+USUAL_FPR = 0.05
 _USUAL_CALIBRATION = (55_000, 10_000)  # what ships, and what is computed unless told otherwise
 
 

@@ -70,7 +70,12 @@ def audit(x, adversarial, norm: str, value: float) -> dict:
         "max_pixel": float(adversarial.max()),
         "not_finite": int((~np.isfinite(adversarial)).sum()),
     }
+    if found["not_finite"]:
+        raise UsageError(
+            f"the attack at {value:g} gave NaN: the victim's gradient is not finite; look for a root, a norm or a "
+            "logarithm at 0 in its layers. Nothing was stored"
+        )
     beyond = {"Linf": found["max_change"] > value + _ROUNDING, "L0": found["max_pixels_changed"] > value}
-    if found["not_finite"] or found["min_pixel"] < 0 or found["max_pixel"] > 1 or beyond.get(norm, False):
+    if found["min_pixel"] < 0 or found["max_pixel"] > 1 or beyond.get(norm, False):
         raise UsageError(f"the adversarial images at {value:g} break their bounds: {found}; nothing was stored")
     return found

@@ -73,6 +73,14 @@ def positive(text: str) -> int:
     return value
 
 
+def seed(text: str) -> int:
+    """A whole number whose thousandfold, the seeds of a run's roles, is an int32."""
+    value = int(text) if text.isdigit() else -1
+    if not 0 <= value <= 2_000_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to 2,000,000")
+    return value
+
+
 def calibration_count(text: str) -> int | str | None:
     """As `count`; "auto" is what ships, else a default number."""
     return text if text == "auto" else count(text)
@@ -140,6 +148,8 @@ def parser() -> argparse.ArgumentParser:
         if name == "blackbox":
             text = "test images that the substitute grows from, 32 queries each (default 50; the paper's 200)"
             command.add_argument("--seeds-per-class", type=positive, default=50, metavar="N", help=text)
+        if name == "greybox":
+            _calibration(command, "training images that the student learns from")
         if name in ("detect", "ood"):
             _detection(command)
         if name in (*ATTACKS, *BY_ATTACK, "evaluate", "checks", "ood"):
@@ -169,7 +179,7 @@ def _common(command):
 
 def _seed_and_output(command):
     results, add = os.environ.get("DEEPBAYES_RESULTS"), command.add_argument
-    add("--seed", type=int, default=0, metavar="S", help="seed of everything random (default 0)")
+    add("--seed", type=seed, default=0, metavar="S", help="seed of everything random (default 0)")
     add(
         "--output",
         type=lambda p: Path(p).absolute(),
@@ -207,8 +217,9 @@ def _attack(command, attacks: list[Attack]):
         choices, metavar = option.choices or None, _metavar(option)
         add(f"--{flag(name)}", dest=PREFIX + name, choices=choices, metavar=metavar, help=text)
     add("--targeted", action="store_true", help="towards a random wrong label instead of away from the true one")
-    text = "the attack sees the very noise that it is evaluated with: the classifier as a fixed function"
-    add("--known-noise", action="store_true", help=text)
+    if not command.prog.endswith(("greybox", "blackbox")):  # a student has no noise
+        text = "the attack knows the one draw of noise that it is evaluated with: the classifier as a fixed function"
+        add("--known-noise", action="store_true", help=text)
     _victim(command)
     add("--save", action="store_true", help="keep adversarial images, labels and logits as .npz")
 
@@ -216,8 +227,12 @@ def _attack(command, attacks: list[Attack]):
 def _thresholds(command):
     add = command.add_argument
     add("--fpr", type=share, default=0.05, metavar="P", help="share of training images to reject (default 0.05)")
-    add("--calibration-images", type=calibration_count, default="auto", metavar="N",
-        help="training images for thresholds, or all (default: all where their logits ship, else 10,000)")  # fmt: skip
+    _calibration(command, "training images for thresholds")
+
+
+def _calibration(command, use: str):
+    text = f"{use}, or all (default: all where their logits ship, else 10,000)"
+    command.add_argument("--calibration-images", type=calibration_count, default="auto", metavar="N", help=text)
 
 
 def _victim(command):

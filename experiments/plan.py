@@ -60,10 +60,12 @@ def make_plan(
         values[name] = _checked(attack, known[name], value)
     if targeted and not attack.takes_targets:
         raise UsageError(f"{attack.name} cannot be aimed at a label: leave out --targeted")
+    if known_noise:
+        _know_noise(attack, values, options)
     wanted = grid or attack.grids.get(dataset) or attack.grid or DATASETS[dataset].eps_grid
     if attack.norm == "L0" and any(v < 1 or v != int(v) for v in wanted):
         raise UsageError(f"--{attack.parameter} must be whole numbers of at least 1")
-    return Plan(attack, values, tuple(sorted(set(wanted))), targeted, known_noise)
+    return Plan(attack, values, tuple(sorted({float(v) for v in wanted})), targeted, known_noise)
 
 
 def plan_of(options: argparse.Namespace, attack: Attack, dataset: str) -> Plan:
@@ -79,9 +81,16 @@ def plan_of(options: argparse.Namespace, attack: Attack, dataset: str) -> Plan:
         options.protocol,
         grid=getattr(options, attack.parameter, None),
         targeted=options.targeted,
-        known_noise=options.known_noise,
+        known_noise=getattr(options, "known_noise", False),
         **given,
     )
+
+
+def _know_noise(attack: Attack, values: dict, given: dict) -> None:
+    """The draw of the evaluation at every step: frozen, and a single one."""
+    if given.get("noise") == "fresh" or values.get("eot", 1) > 1:
+        raise UsageError(f"{attack.name} --known-noise stands for one draw: leave out --noise fresh and --eot")
+    values |= {"noise": "frozen"} if "noise" in values else {}
 
 
 def flag(name: str) -> str:

@@ -5,6 +5,8 @@ from functools import cache
 from pathlib import Path
 
 FILE = Path(__file__).resolve().parent.parent / "reference" / "paper_2019.csv"
+WEIGHTS_MARK = "#"
+"""Between a classifier's name and the hash of its weights, in tables with several of one name."""
 SAME_CLASSIFIERS = {"mnist5k": "mnist"}
 """Data sets shown beside the paper's results on another one; captions say on which images those stand."""
 PAPER_IMAGES = {"mnist": "the 10,000 official MNIST test images"}
@@ -29,6 +31,7 @@ def paper_detection(dataset: str, classifier: str, attack: str, parameter: str, 
 
 
 def _published(dataset: str, classifier: str, attack: str, parameter: str, metric: str) -> float | None:
+    classifier = classifier.split(WEIGHTS_MARK)[0]
     return _table().get((SAME_CLASSIFIERS.get(dataset, dataset), classifier, attack, parameter, metric))
 
 

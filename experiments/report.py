@@ -1,15 +1,16 @@
 """`report`, and the end of every attack: tables and figures from the results store, without computing anything."""
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Callable
 
 from data.registry import DATASETS
 from experiments import detection_figures, figures
-from experiments.detection_tables import DetectionGroup, OodGroup, detection_tables, ood_tables
+from experiments.detection_tables import USUAL_FPR, DetectionGroup, OodGroup, detection_tables, ood_tables
 from experiments.errors import UsageError
 from experiments.plan import changed_options, value_of
 from experiments.progress import say, tables
 from experiments.protocol import PROTOCOLS
+from experiments.reference import WEIGHTS_MARK
 from experiments.results import ResultsStore
 from experiments.summary_tables import minimum_table, worst_case_tables
 from experiments.tables import Group, Run, Table, accuracy_table, checks_table, clean_table, success_table
@@ -61,8 +62,25 @@ def _run_of(result: dict) -> tuple:
 
 def _attack_of(settings: dict) -> tuple:
     """What tells one attack from another: name, whether targeted, changed options, and by way of what."""
-    through = settings.get("through", {}).get("kind", "")
-    return settings["attack"], settings["targeted"], tuple(sorted(changed_options(settings).items())), through
+    through, changed = settings.get("through", {}), changed_options(settings)
+    if "student_images" in through:
+        changed["student_images"] = through["student_images"]
+    if settings.get("evades", {}).get("rate", USUAL_FPR) != USUAL_FPR:
+        changed["fpr"] = settings["evades"]["rate"]
+    return settings["attack"], settings["targeted"], tuple(sorted(changed.items())), through.get("kind", "")
+
+
+def _namer(results: list[dict]) -> Callable[[dict, str], str]:
+    """(settings with a victim's weights, its name) -> its name in tables, with the weights where several share it."""
+    weights: dict[str, set] = {}
+    for s in (r["settings"] for r in results):
+        weights.setdefault(s["victim"], set()).add(s.get("weights_sha256"))
+
+    def name_of(settings: dict, name: str) -> str:
+        sha256 = settings.get("weights_sha256")
+        return f"{name}{WEIGHTS_MARK}{sha256[:6]}" if sha256 and len(weights.get(name, ())) > 1 else name
+
+    return name_of
 
 
 def _fields(run: tuple) -> dict:
@@ -74,18 +92,41 @@ def _attack_fields(kind: tuple) -> dict:
     return dict(zip(("attack", "targeted", "changed", "through"), kind, strict=True))
 
 
-def groups(results: Iterable[dict]) -> list[Group]:
+def _beside_the_others(by_run: dict) -> None:
+    """Moves victims without samples, where K is None, into the tables of the same run's others, for any K."""
+    for key in [k for k in by_run if _run_in(k)[2] is None]:
+        alike = [k for k in by_run if k != key and _without_samples(k) == _without_samples(key)]
+        for other in alike:
+            by_run[other] |= by_run[key]
+        if alike:
+            del by_run[key]
+
+
+def _run_in(key: tuple) -> tuple:
+    """The run in a key that is one, or that ends with one."""
+    return key[-1] if isinstance(key[-1], tuple) else key
+
+
+def _without_samples(key: tuple) -> tuple:
+    run = _run_in(key)
+    return (*(() if run is key else key[:-1]), run[:2] + run[3:])
+
+
+def groups(results: list[dict]) -> list[Group]:
     """Results by attack and run; each attack brings its victims' clean results along."""
-    clean, attacked = {}, {}
+    clean, attacked, name_of = {}, {}, _namer(results)
     for result in results:
         s, run_key = result["settings"], _run_of(result)
+        name = name_of(s, s["victim"])
         if s.get("through", {}).get("kind") == "transfer":
             continue
         if s["attack"] == "clean":
-            clean.setdefault(run_key, {})[s["victim"]] = result
+            clean.setdefault(run_key, {})[name] = result
         else:
             victims = attacked.setdefault((_attack_of(s), run_key), {})
-            victims.setdefault(s["victim"], {})[value_of(s)] = result
+            victims.setdefault(name, {})[value_of(s)] = result
+    for made in (clean, attacked):
+        _beside_the_others(made)
     found, shown = [], set()
     for (kind, run_key), victims in attacked.items():
         known = clean.get(run_key, {})
@@ -100,19 +141,20 @@ def groups(results: Iterable[dict]) -> list[Group]:
     return found
 
 
-def transfer_groups(results: Iterable[dict]) -> list[TransferGroup]:
+def transfer_groups(results: list[dict]) -> list[TransferGroup]:
     """Transfer results by attack, value and run, with the white-box results of the same attack on the diagonal."""
-    moved, own = {}, {}
+    moved, own, name_of = {}, {}, _namer(results)
     for result in results:
         s = result["settings"]
         if s["attack"] == "clean":
             continue
         *kind, through = _attack_of(s)
-        key = (tuple(kind), value_of(s), _run_of(result))
+        key, name = (tuple(kind), value_of(s), _run_of(result)), name_of(s, s["victim"])
         if through == "transfer":
-            moved.setdefault(key, {})[s["victim"], s["through"]["source"]] = result
+            source = name_of(s["through"]["settings"], s["through"]["source"])
+            moved.setdefault(key, {})[name, source] = result
         elif not through:
-            own.setdefault(key, {})[s["victim"], s["victim"]] = result
+            own.setdefault(key, {})[name, name] = result
     order = {name: k for k, name in enumerate(SEVEN_NAMES)}
     return [
         TransferGroup(
@@ -124,14 +166,15 @@ def transfer_groups(results: Iterable[dict]) -> list[TransferGroup]:
     ]  # fmt: skip
 
 
-def detection_groups(results: Iterable[dict]) -> list[DetectionGroup]:
+def detection_groups(results: list[dict]) -> list[DetectionGroup]:
     """Detection results by attack, run, thresholds and chosen guard."""
-    found = {}
+    found, name_of = {}, _namer(results)
     for result in results:
         s, d = result["settings"], result["settings"]["detection"]
         chosen, images = d["guard"] if d["chosen_guard"] else "", d["calibration"]["images"]
         guards = found.setdefault((_attack_of(s), d["rate"], images, chosen, _run_of(result)), {})
-        guards.setdefault(f"{s['victim']} -> {chosen}" if chosen else s["victim"], {})[value_of(s)] = result
+        name = name_of(s, s["victim"])
+        guards.setdefault(f"{name} -> {chosen}" if chosen else name, {})[value_of(s)] = result
     names = ("rate", "calibration_images", "chosen_guard")
     return [
         DetectionGroup(
@@ -141,14 +184,14 @@ def detection_groups(results: Iterable[dict]) -> list[DetectionGroup]:
     ]
 
 
-def ood_groups(results: Iterable[dict]) -> list[OodGroup]:
+def ood_groups(results: list[dict]) -> list[OodGroup]:
     """Results of `ood` by run."""
-    found = {}
+    found, name_of = {}, _namer(results)
     for result in results:
         s = result["settings"]
         detection = s["detection"]
         guards = found.setdefault((detection["rate"], detection["calibration"]["images"], _run_of(result)), {})
-        guards.setdefault(s["victim"], {})[s["against"]] = result
+        guards.setdefault(name_of(s, s["victim"]), {})[s["against"]] = result
     return [
         OodGroup(rate=rate, calibration_images=images, guards=_ordered(guards), **_fields(run_key))
         for (rate, images, run_key), guards in found.items()
@@ -157,7 +200,8 @@ def ood_groups(results: Iterable[dict]) -> list[OodGroup]:
 
 def _ordered(named: dict) -> dict:
     order = {name: k for k, name in enumerate(SEVEN_NAMES)}
-    return dict(sorted(named.items(), key=lambda item: (order.get(item[0], len(order)), item[0])))
+    place = lambda name: (order.get(name.split(WEIGHTS_MARK)[0], len(order)), name)  # noqa: E731
+    return dict(sorted(named.items(), key=lambda item: place(item[0])))
 
 
 def show_group(store: ResultsStore, group: Group) -> None:

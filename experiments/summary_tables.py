@@ -33,9 +33,11 @@ def minimum_table(group: Group, only_right_before: bool) -> Table | None:
         if "labels" not in clean or sorted(by_value) != group.grid:
             continue
         found = minimum_perturbations(clean, by_value, only_right_before)
-        spread = 1.96 * found.std() / np.sqrt(max(len(found), 1))
-        mean, median = (f"{found.mean():.3f}", f"{np.median(found):.2f}") if len(found) else ("n/a", "n/a")
-        rows.append([name, mean, f"+-{spread:.3f}", median, str(len(found))])
+        cells = ["n/a"] * 3
+        if len(found):
+            spread = 1.96 * found.std() / np.sqrt(len(found))
+            cells = [f"{found.mean():.3f}", f"+-{spread:.3f}", f"{np.median(found):.2f}"]
+        rows.append([name, *cells, str(len(found))])
     if not rows:
         return None
     which = "of those that are right without an attack" if only_right_before else "of all, those wrong before included"

@@ -1,5 +1,6 @@
 """Results of one attack as a table: what the terminal and the Markdown file show alike."""
 
+import re
 from dataclasses import dataclass
 
 from rich.table import Table as RichTable
@@ -62,12 +63,14 @@ class Run:
     def stem_of(self, *kind: str) -> str:
         """File name of a table and its figures; `kind` says of what."""
         parts = [*kind, self.protocol, f"n{self.n}"]
+        parts += [re.sub(r"\W+", "-", self.left_out)]
         parts += [f"K{self.samples}" if self.samples not in (10, None) else "", f"seed{self.seed}" if self.seed else ""]
         return "_".join(p for p in parts if p)
 
     @property
     def where(self) -> str:
         note = f" ({self.note})" if self.note else ""
+        note += f" ({self.left_out})" if self.left_out else ""
         k = f", K = {self.samples}" if self.samples else ""
         return f"n = {self.n} test images of {self.dataset}{note}, protocol {self.protocol}{k}, seed {self.seed}."
 
@@ -117,7 +120,9 @@ class AttackRun(Run):
 
     def paper_key(self, value: float) -> str:
         """The parameter in reference/paper_2019.csv."""
-        weight = f";lambda={self._option('lambda_'):g}" if self.attack == "wbs" else ""
+        weight = ""
+        if self.attack == "wbs":  # without a detector to evade the weight has no effect, and the paper's is 0
+            weight = f";lambda={0 if self._option('statistic') == 'none' else self._option('lambda_'):g}"
         return f"{self.parameter}={value:g}{weight}"
 
     def _option(self, name: str):
@@ -140,7 +145,8 @@ class Group(AttackRun):
 
     @property
     def stem(self) -> str:
-        return self.stem_of(*self.kind)
+        """With the victims' names where they have no samples: tables of other models must not meet in one file."""
+        return self.stem_of(*self.kind, *([] if self.samples else self.victims))
 
 
 def accuracy_table(group: Group) -> Table:
@@ -187,16 +193,20 @@ def success_table(group: Group) -> Table:
             unmoved += [result["unmoved"]["rate"]] if result and value > 0 else []
         seconds = sum(sum(r["seconds"].values()) for r in by_value.values())
         rows.append([name, *cells, f"{100 * max(unmoved):.1f}" if unmoved else "-", f"{seconds:.0f}"])
+    stochastic = any(r["fresh_draws"] for _, by_value in group.victims.values() for r in by_value.values())
     draws = (
         "Behind the slash the share of at most 25 of these successes that the majority of 20 fresh draws of the "
         "classifier's noise confirms. "
+        if stochastic
+        else ""
     )
     caption = (
         f"Successes in % of the images that were right before the attack. {draws}Unmoved: images that the attack left "
         f"as they were{_UNMOVED.get(group.attack, '')}, in %, the most over the grid. Seconds: attack and evaluation."
     )
     heads = ["classifier", *(group.label(value) for value in group.grid), "unmoved", "seconds"]
-    return Table(f"{group.title}: success, and what is left of it under fresh noise", heads, rows, caption)
+    left = ", and what is left of it under fresh noise" if stochastic else ""
+    return Table(f"{group.title}: success{left}", heads, rows, caption)
 
 
 def _with_survival(result: dict) -> str:

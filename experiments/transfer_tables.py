@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from attacks.registry import ATTACKS, NOTHING
 from experiments.figures import plt, save
 from experiments.intervals import percent
 from experiments.tables import AttackRun, Table
@@ -41,6 +42,11 @@ class TransferGroup(AttackRun):
         rates = self.rates()
         return [n for k, n in enumerate(self.names) if np.nanmin(rates[k]) < rates[k, k]]
 
+    @property
+    def has_an_adversary(self) -> bool:
+        """Whether images are made against anybody, and every classifier's own are there."""
+        return ATTACKS[self.attack].needs != NOTHING and not np.isnan(np.diag(self.rates())).any()
+
 
 def transfer_table(group: TransferGroup) -> Table:
     rows = []
@@ -51,9 +57,12 @@ def transfer_table(group: TransferGroup) -> Table:
     caption = (
         f"Accuracy in % of the row's classifier on images made against the column's at {group.label(group.value)}"
         f"{group.how}, "
-        f"{group.where} Each classifier should be weakest on its own images"
-        + (f"; {', '.join(weaker)} {'is' if len(weaker) == 1 else 'are'} not." if weaker else ", and is.")
+        f"{group.where}"
     )
+    if group.has_an_adversary:
+        caption += " Each classifier should be weakest on its own images" + (
+            f"; {', '.join(weaker)} {'is' if len(weaker) == 1 else 'are'} not." if weaker else ", and is."
+        )
     return Table(f"{group.title}: transfer", ["attacked", *(f"from {n}" for n in group.names)], rows, caption)
 
 

@@ -14,10 +14,13 @@ from attacks.target import Target
 from data import mnist5k
 from experiments import checks, students
 from experiments.checks import FLAG, PASS
+from experiments.clean import EVALUATION, noise_seed
 from experiments.context import open_context
 from experiments.crafting import build_craft, craft_all
 from experiments.parser import parser
 from experiments.plan import PREFIX, make_plan
+from experiments.report import groups
+from experiments.results import ResultsStore
 from experiments.summary_tables import minimum_perturbations
 from experiments.victims import Victim
 
@@ -101,9 +104,22 @@ def test_a_student_is_made_once_attacked_and_moved(command, tmp_path, capsys, mo
         assert student["agreement"]["rate"] >= 0.75
     assert result["settings"]["through"]["kind"] == command
     assert "In square brackets the student's own accuracy" in " ".join(capsys.readouterr().out.split())
-    assert run(*arguments, "--eps", "0.1") == 0
+    assert run(*arguments, "--eps", "0.1", "--targeted", "--save") == 0
+    (targeted,) = tmp_path.glob(f"r/mnist5k/mine/{command}_fgsm_targeted_*.npz")
+    with np.load(targeted) as saved:
+        assert np.all(saved["y_attacked"] != saved["y"])
     assert list(tmp_path.glob("r/students/*/*/*.keras")) == [model]
     assert model.stat().st_mtime_ns == made
+
+
+def test_a_grey_box_student_learns_from_training_images_where_they_are_at_hand(mnist_dir, tmp_path):
+    command = ["greybox", "--classifiers", "DFX", "--attack", "fgsm", "--eps", "0.3", "--calibration-images", "1000"]
+    assert run(*command, "--data-dir", mnist_dir, *TINY, "--output", tmp_path) == 0
+    (result,) = stored(tmp_path, "greybox_fgsm_*")
+    assert result["settings"]["dataset"] == "mnist"
+    (card,) = tmp_path.glob("students/mnist/DFX/*.json")
+    assert json.loads(card.read_text())["settings"]["taught_on"] == "mnist5k/train"
+    assert result["student"]["agreement"]["rate"] >= 0.5
 
 
 def test_a_substitute_is_not_judged_on_the_images_it_grew_from(tmp_path, monkeypatch):
@@ -144,11 +160,49 @@ def test_a_report_gives_the_worst_case_over_attacks_and_minimum_perturbations(tm
     assert "minimum perturbation (Linf)" in output
 
 
+def test_tables_tell_weights_of_one_name_apart(tmp_path, capsys):
+    for k in range(2):
+        folder = tmp_path / f"m{k}"
+        folder.mkdir()
+        linear_victim(folder, scale=1.0 + k)
+        options = ["--victim-model", folder / "mine.keras", "--output", tmp_path / "r", *TINY]
+        assert run("fgsm", *options, "--eps", "0.1", *(["0.2"] if k else [])) == 0
+    found = groups(ResultsStore(tmp_path / "r").all(None))
+    (group,) = (g for g in found if g.attack == "fgsm")
+    assert len(group.victims) == 2
+    assert all(name.startswith("mine#") for name in group.victims)
+    assert sorted(len(by_value) for _, by_value in group.victims.values()) == [1, 2]
+
+
+def test_a_model_without_samples_stands_beside_the_classifiers(tmp_path, capsys):
+    options = ["--eps", "0.1", "--output", tmp_path / "r", *TINY]
+    assert run("fgsm", "--victim-model", linear_victim(tmp_path), *options) == 0
+    assert run("fgsm", "--classifiers", "DFX", *options) == 0
+    (group,) = groups(ResultsStore(tmp_path / "r").all(None))
+    assert list(group.victims) == ["DFX", "mine"]
+
+
 def test_minimum_perturbations_are_the_smallest_successful_eps():
     clean = {"labels": [1, 1, 1, 1], "predictions": [1, 1, 0, 1]}
     by_value = {0.1: {"predictions": [0, 1, 0, 1]}, 0.2: {"predictions": [1, 0, 1, 1]}}
     np.testing.assert_allclose(minimum_perturbations(clean, by_value, True), [0.1, 0.2, 0.3])
     np.testing.assert_allclose(minimum_perturbations(clean, by_value, False), [0.1, 0.2, 0.1, 0.3])
+
+
+@pytest.mark.parametrize("attack", ["fgsm", "pgd", "mim", "cw", "wbs"])
+def test_known_noise_is_one_draw_at_every_step_and_that_of_the_evaluation(attack):
+    seen, options = [], {"steps": 3} if "steps" in ATTACKS[attack].defaults("corrected") else {}
+    options |= {"statistic": "none"} if attack == "wbs" else {}
+
+    def logits(x, index, seed):
+        tf.py_function(lambda s: seen.append(int(s)), [seed], [])
+        return tf.reshape(x, (-1, 784))[:, :10] * 3
+
+    plan = make_plan(ATTACKS[attack], "mnist5k", "corrected", grid=[0.1], known_noise=True, **options)
+    images = mnist5k.load("test", None).spread(4)
+    target = Target(logits, 10, lambda x, index, seed: logits(x, index, seed)[tf.newaxis])
+    craft_all(build_craft(plan, target), plan, images, images.y, 0.1, int(noise_seed(0, EVALUATION)), 4)
+    assert set(seen) == {int(noise_seed(0, EVALUATION))}
 
 
 # ---- resumption ----
@@ -254,6 +308,8 @@ def test_the_checks_command_writes_a_table_for_each_classifier(tmp_path, capsys,
         (["pgd", "--step-size", "nan"], "must be finite"),
         (["cw", "--learning-rate", "fast"], "cw --learning-rate is a number"),
         (["onepixel", "--pixels", "1.5"], "whole numbers"),
+        (["pgd", "--known-noise", "--eot", "4"], "leave out --noise fresh and --eot"),
+        (["mim", "--known-noise", "--noise", "fresh"], "leave out --noise fresh and --eot"),
         (["brightness", "--targeted"], "cannot be aimed at a label"),
         (["detect", "--attack", "fgsm", "--steps", "5"], "fgsm has no option --steps; it takes --loss, --eot"),
         (["detect", "--attack", "cw", "--eps", "0.1"], "cw has no --eps; its budget is --c"),
@@ -265,7 +321,8 @@ def test_what_an_attack_does_not_take_is_refused_before_any_work(arguments, mess
     assert not (tmp_path / "r").exists()
 
 
-@pytest.mark.parametrize("arguments", [["transfer", "--attack", "dance"], ["cw", "--c", "-1"], ["fgsm", "--c", "1"]])
+@pytest.mark.parametrize("arguments", [["transfer", "--attack", "dance"], ["cw", "--c", "-1"], ["fgsm", "--c", "1"],
+                                       ["fgsm", "--seed", "-1"], ["greybox", "--known-noise"]])  # fmt: skip
 def test_unknown_attacks_and_budgets_exit_with_2(arguments, tmp_path):
     with pytest.raises(SystemExit) as stopped:
         run(*arguments, "--output", tmp_path / "r")

@@ -94,7 +94,8 @@ def test_an_image_is_attacked_alike_in_any_order_and_company(name):
     craft, order = build(name, bayes("DBX")), np.array([4, 2, 0, 2, 5, 5])
     together = craft(X, Y, INDEX, some_value(name), 3)
     shuffled = craft(X[order], Y[order], INDEX[order], some_value(name), 3)
-    assert np.mean(np.abs(together[order] - shuffled) > 1e-4) < 0.02  # a gradient near 0 may flip its sign
+    off = np.abs(together[order] - shuffled) > 1e-4
+    assert off.reshape(6, -1).mean(axis=1).max() < 0.05  # of any image: a gradient near 0 may flip its sign
 
 
 @pytest.mark.parametrize("name", ATTACKS)
@@ -103,6 +104,7 @@ def test_every_attack_takes_two_classes(name, classes):
     target = linear(classes)
     attacked = build(name, target)(X, labels_of(target, X).astype(np.int32), INDEX, some_value(name), 0)
     assert attacked.shape == X.shape
+    assert np.isfinite(attacked).all()
 
 
 @pytest.mark.parametrize("name", [n for n, a in ATTACKS.items() if a.norm == "Linf"])
@@ -271,6 +273,17 @@ def test_one_pixel_lowers_the_true_class(pixels):
     )
     assert np.all(after < before)
     assert np.all((attacked != X).reshape(6, -1).sum(axis=1) <= pixels)
+
+
+def test_one_pixel_sees_a_difference_where_float32_gives_the_true_class_all_the_probability():
+    target = linear(2, scale=60.0)
+    labels = labels_of(target, X).astype(np.int32)
+    before = LOSSES["log-odds"](labels, target.logits(tf.constant(X), INDEX, 0)).numpy()
+    sure = before < -40
+    assert sure.any()
+    attacked = build("onepixel", target, population=30, generations=15)(X, labels, INDEX, 3, 0)
+    after = LOSSES["log-odds"](labels, target.logits(tf.constant(attacked), INDEX, 0)).numpy()
+    assert np.all(after[sure] > before[sure] + 1)
 
 
 def test_one_pixel_finds_the_pixel_that_decides():
