@@ -124,4 +124,6 @@ def changed_options(settings: dict) -> dict:
     """The stored options that are not the defaults of the result's protocol, known noise among them."""
     defaults = ATTACKS[settings["attack"]].defaults(settings["protocol"]["name"])
     changed = {n: v for n, v in settings.get("options", {}).items() if defaults.get(n) != v}
-    return changed | ({"known_noise": "yes"} if settings.get("known_noise") else {})
+    if settings.get("known_noise"):  # which is frozen
+        return {n: v for n, v in changed.items() if n != "noise"} | {"known_noise": "yes"}
+    return changed
