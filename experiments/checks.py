@@ -131,7 +131,7 @@ def check(context: Context, victim: Victim, found: dict[str, list[dict]]) -> lis
         Line("eps 1 leaves about nothing", PASS if wrong["unbounded"] >= _ALMOST_ALL * n else FLAG,
              f"{wrong['unbounded']} fooled by 100 steps of .05", n),
         _gradients(found, n),
-        _logits(context, victim, found),
+        _logits(context, victim),
         Line("gradient-free not stronger", _at_least(at, wrong["square"], n), f"PGD {at}, Square {wrong['square']}", n),
     ]  # fmt: skip
     if victim.stochastic:
@@ -157,7 +157,7 @@ def _gradients(found, n: int) -> Line:
     return Line("no gradient is zero", PASS if zero <= 0.01 * n else FLAG, f"{zero} zero gradients", n)
 
 
-def _logits(context: Context, victim: Victim, found) -> Line:
+def _logits(context: Context, victim: Victim) -> Line:
     """Margins in nats of the clean images, from logits that must not be probabilities."""
     compiled = compiled_logits(victim, context.images.x.shape[1:], context.batch_size)
     clean = context.store.arrays(measure_clean(context, victim, compiled, needed=True))["logits"]

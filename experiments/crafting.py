@@ -9,6 +9,7 @@ import numpy as np
 
 from attacks.target import Target, check_targets
 from data.checks import Images
+from experiments.batches import batches
 from experiments.plan import Plan
 from models.files import FileError, read_arrays, write_arrays
 
@@ -56,11 +57,10 @@ def craft_all(
     done = sum(map(len, parts))
     advance(done * per_image)
     saved = time.monotonic()
-    while done < n:
-        start, rows = time.monotonic(), np.minimum(np.arange(done, done + batch_size), n - 1)
-        true = min(batch_size, n - done)
-        arrays = images.x[rows], labels[rows].astype(np.int32), images.index[rows].astype(np.int32)
-        moved = craft(*arrays, value, seed, lambda share, true=true: advance(share * true * per_image))
+    arrays = images.x[done:], labels[done:].astype(np.int32), images.index[done:].astype(np.int32)
+    for true, batch in batches(arrays, batch_size):
+        start = time.monotonic()
+        moved = craft(*batch, value, seed, lambda share, true=true: advance(share * true * per_image))
         parts.append(moved[:true])
         done += true
         seconds += time.monotonic() - start

@@ -7,7 +7,7 @@ import numpy as np
 from attacks.registry import ATTACKS
 from experiments import report
 from experiments.attack import attack_victims, measure, victims_of
-from experiments.clean import compiled_logits, measure_clean
+from experiments.clean import compiled_logits
 from experiments.context import Context, open_context
 from experiments.errors import UsageError
 from experiments.plan import Plan, plan_of
@@ -33,20 +33,21 @@ def matrix(context: Context, plan: Plan, victims: list[Victim]) -> list[dict]:
     results = [result for _, found in attacked for result in found]
     pairs = len(victims) * (len(victims) - 1) * len(plan.grid)
     with bar(pairs * len(context.images), "transfer") as progress:
-        for victim in victims:
+        for victim, (clean, *_) in attacked:
             logits = compiled_logits(victim, context.images.x.shape[1:], context.batch_size)
             for source, (_, *found) in attacked:
                 if source is not victim:
-                    results += [_cell(context, plan, victim, logits, source, r, progress.advance) for r in found]
+                    results += [_cell(context, plan, victim, logits, clean, source, r, progress.advance) for r in found]
     return results
 
 
-def _cell(context: Context, plan: Plan, victim: Victim, logits, source: Victim, made: dict, advance) -> dict:
+def _cell(
+    context: Context, plan: Plan, victim: Victim, logits, clean: dict, source: Victim, made: dict, advance
+) -> dict:
     settings = made["settings"] | {"victim": victim.name} | victim.settings
     settings["through"] = {"kind": "transfer", "source": source.name, "settings": source.settings}
     found = None if context.options.fresh else context.store.read(settings)
     if found is None:
-        clean = measure_clean(context, victim, logits)
         stored = context.store.arrays(made)
         labels = np.asarray(stored["y_attacked"])
         found = measure(
