@@ -100,7 +100,10 @@ def target_of(context: Context, victim: Victim, plan: Plan) -> tuple[Target, dic
         if statistic not in fitted:
             raise UsageError(f"{victim.name} has no {statistic} detector to evade: --statistic {' or '.join(fitted)}")
         detectors, settings = differentiable(fitted), {"evades": how}
-    return Target(victim.logits, classes, victim.snapshot, detectors), settings
+    if plan.full_gradient:
+        return Target(victim.logits, classes, victim.snapshot, detectors), settings
+    cheap = victim.cheap_logits or victim.logits, victim.cheap_snapshot or victim.snapshot
+    return Target(cheap[0], classes, cheap[1], detectors), settings
 
 
 def attack_victim(

@@ -220,6 +220,9 @@ def _attack(command, attacks: list[Attack]):
     if not command.prog.endswith(("greybox", "blackbox")):  # a student has no noise
         text = "the attack knows the one draw of noise that it is evaluated with: the classifier as a fixed function"
         add("--known-noise", action="store_true", help=text)
+    if any(a.needs == GRADIENT for a in attacks):
+        text = "gradients through all samples and classes; by default those without weight (1e-4 of an image's) are left out"
+        add("--full-gradient", action="store_true", help=text)
     _victim(command)
     add("--save", action="store_true", help="keep adversarial images, labels and logits as .npz")
 

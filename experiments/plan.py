@@ -4,7 +4,7 @@ import argparse
 from dataclasses import dataclass
 from types import SimpleNamespace
 
-from attacks.registry import ATTACKS, Attack, Option
+from attacks.registry import ATTACKS, GRADIENT, Attack, Option
 from data.registry import DATASETS
 from experiments.errors import UsageError
 
@@ -21,6 +21,7 @@ class Plan:
       grid: values of its parameter, ascending.
       known_noise: whether the attack sees the very noise that it is evaluated with, so that the classifier is a fixed
         function to it, and attacks can be compared image by image.
+      full_gradient: whether gradients go back through all samples and classes, not only through those with weight.
     """
 
     attack: Attack
@@ -28,6 +29,7 @@ class Plan:
     grid: tuple[float, ...]
     targeted: bool = False
     known_noise: bool = False
+    full_gradient: bool = False
 
     @property
     def namespace(self) -> SimpleNamespace:
@@ -35,17 +37,19 @@ class Plan:
 
     def settings(self, value: float) -> dict:
         """What a result depends on, as far as the attack goes."""
-        return {
+        settings = {
             "attack": self.attack.name,
             self.attack.parameter: value,
             "targeted": self.targeted,
             "options": self.options,
-        } | ({"known_noise": True} if self.known_noise else {})
+        }
+        return settings | {name: True for name in ("known_noise", "full_gradient") if getattr(self, name)}
 
 
 def make_plan(
-    attack: Attack, dataset: str, protocol: str, *, grid=None, targeted=False, known_noise=False, **options
-) -> Plan:
+    attack: Attack, dataset: str, protocol: str, *, grid=None, targeted=False, known_noise=False, full_gradient=False,
+    **options,
+) -> Plan:  # fmt: skip
     """A plan with the protocol's defaults but for `options`.
 
     Raises:
@@ -65,7 +69,8 @@ def make_plan(
     wanted = grid or attack.grids.get(dataset) or attack.grid or DATASETS[dataset].eps_grid
     if attack.norm == "L0" and any(v < 1 or v != int(v) for v in wanted):
         raise UsageError(f"--{attack.parameter} must be whole numbers of at least 1")
-    return Plan(attack, values, tuple(sorted({float(v) for v in wanted})), targeted, known_noise)
+    full_gradient = full_gradient and attack.needs == GRADIENT
+    return Plan(attack, values, tuple(sorted({float(v) for v in wanted})), targeted, known_noise, full_gradient)
 
 
 def plan_of(options: argparse.Namespace, attack: Attack, dataset: str) -> Plan:
@@ -82,6 +87,7 @@ def plan_of(options: argparse.Namespace, attack: Attack, dataset: str) -> Plan:
         grid=getattr(options, attack.parameter, None),
         targeted=options.targeted,
         known_noise=getattr(options, "known_noise", False),
+        full_gradient=getattr(options, "full_gradient", False),
         **given,
     )
 
@@ -125,5 +131,5 @@ def changed_options(settings: dict) -> dict:
     defaults = ATTACKS[settings["attack"]].defaults(settings["protocol"]["name"])
     changed = {n: v for n, v in settings.get("options", {}).items() if defaults.get(n) != v}
     if settings.get("known_noise"):  # which is frozen
-        return {n: v for n, v in changed.items() if n != "noise"} | {"known_noise": "yes"}
-    return changed
+        changed = {n: v for n, v in changed.items() if n != "noise"} | {"known_noise": "yes"}
+    return changed | ({"full_gradient": "yes"} if settings.get("full_gradient") else {})

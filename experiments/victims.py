@@ -7,6 +7,7 @@ both.
 import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -20,6 +21,9 @@ from models import zoo
 from models.deep_bayes import DeepBayes
 from models.files import file_sha256
 
+DROP = 1e-4
+"""Share of an image's weight over samples and classes that the gradients of attacks leave out."""
+
 
 @dataclass(frozen=True)
 class Victim:
@@ -31,6 +35,8 @@ class Victim:
       settings: what identifies it in a result: weights' sha256, K, sizes.
       stochastic: whether another seed gives other logits.
       snapshot: (x, index, seed) -> (K, N, C), the logits of each sample alone, where the classifier has samples.
+      cheap_logits, cheap_snapshot: the same with a gradient that leaves out what carries no weight, which attacks
+        follow unless they are asked for the full one; None where there is no cheaper one.
       bound: (x, labels, index, seed) -> (N,) nats, where the classifier has one.
       models_x: whether its logits hold a density of x, which marginal and logit detection need.
       trained_on: data set and part, such as "mnist5k/train". weights: the file, where it is one of ours.
@@ -41,6 +47,8 @@ class Victim:
     settings: dict
     stochastic: bool
     snapshot: Callable | None = None
+    cheap_logits: Callable | None = None
+    cheap_snapshot: Callable | None = None
     bound: Callable | None = None
     models_x: bool = False
     trained_on: str = ""
@@ -64,11 +72,11 @@ def classifier_victim(
     """A deep Bayes classifier as a victim: noise drawn by (seed, position of the image)."""
     sizes = classifier.architecture
 
-    def logits(x, index, seed):
-        return classifier.logits(x, classifier.draw(seed, index))
+    def logits(x, index, seed, drop=0.0):
+        return classifier.logits(x, classifier.draw(seed, index), drop)
 
-    def snapshot(x, index, seed):
-        return classifier.snapshot_logits(x, classifier.draw(seed, index))
+    def snapshot(x, index, seed, drop=0.0):
+        return classifier.snapshot_logits(x, classifier.draw(seed, index), drop)
 
     def bound(x, labels, index, seed):
         noise = classifier.draw(seed, index)
@@ -78,7 +86,8 @@ def classifier_victim(
     settings = {"weights_sha256": weights_sha256, "samples": classifier.samples, "dim_z": sizes.dim_z}
     settings["likelihood"] = classifier.likelihood
     models_x = classifier.factorisation.models_x
-    return Victim(name, logits, settings, True, snapshot, bound, models_x, trained_on, weights)
+    cheap = (partial(f, drop=DROP) for f in (logits, snapshot))
+    return Victim(name, logits, settings, True, snapshot, *cheap, bound, models_x, trained_on, weights)
 
 
 def chosen_victims(

@@ -26,6 +26,7 @@ from models.factorisation import Factorisation
 from models.likelihood import LIKELIHOODS, log_likelihood
 from models.networks import MLP, ImageDecoder, Tower
 from models.noise import draw_noise
+from models.pair_gradient import log_likelihood_of_pairs
 
 tfd = tfp.distributions
 
@@ -118,12 +119,15 @@ class DeepBayes(keras.Model):
             raise ValueError(f"{self.name} takes p(x) from the data and has no decoder")
         return self._head("p_x", self.factorisation.x, y=y, z=z)
 
-    def log_terms(self, x, y, z) -> dict[str, tf.Tensor | float]:
+    def log_terms(self, x, y, z, drop: float = 0.0) -> dict[str, tf.Tensor | float]:
         """log p(x|.), log p(y|.), log p(z|.) by the letter of the variable, in nats, for z (..., N, Z)."""
         f, a = self.factorisation, self.architecture
         terms = {}
         if f.x:
-            terms["x"] = log_likelihood(self.likelihood, x, self.decode(y, z))
+            if drop and a.is_image:
+                terms["x"] = log_likelihood_of_pairs(self.likelihood, self.p_x, x, {"y": y, "z": z}, f.x, drop)
+            else:
+                terms["x"] = log_likelihood(self.likelihood, x, self.decode(y, z))
         if f.y:
             p_y = tfd.OneHotCategorical(logits=self._head("p_y", f.y, x=x, z=z), dtype=tf.float32)
             terms["y"] = p_y.log_prob(y)
@@ -138,7 +142,7 @@ class DeepBayes(keras.Model):
 
     # ---- bounds ------------------------------------------------------------------------------------------------------
 
-    def log_weights(self, x, y, noise, beta: float = 1.0, z=None):
+    def log_weights(self, x, y, noise, beta: float = 1.0, z=None, drop: float = 0.0):
         """log p(x, y, z_k) - log q(z_k|x, y), the one-sample bounds, in nats.
 
         Args:
@@ -147,18 +151,20 @@ class DeepBayes(keras.Model):
           noise: (K, N, Z), with all classes (K, C, N, Z); size-1 axes broadcast; z_k = mean + stddev * noise_k.
           beta: scales the terms that the factorisation calls tempered.
           z: takes the place of mean + stddev * noise.
+          drop: share of an image's weight that the gradient in x may leave out, see models/pair_gradient.py; what is
+            returned does not depend on it.
 
         Returns:
           (K, N), with all classes (K, C, N).
         """
-        return sum(self.weight_terms(x, y, noise, beta, z).values())
+        return sum(self.weight_terms(x, y, noise, beta, z, drop).values())
 
-    def weight_terms(self, x, y, noise, beta: float = 1.0, z=None) -> dict[str, tf.Tensor | float]:
+    def weight_terms(self, x, y, noise, beta: float = 1.0, z=None, drop: float = 0.0) -> dict[str, tf.Tensor | float]:
         """The summands of `log_weights` by letter, q standing for -log q(z|x, y); arguments as there."""
         q = self.posterior(x, y)
         if z is None:
             z = q.distribution.loc + q.distribution.scale * noise
-        terms = self.log_terms(x, y, z) | {"q": -q.log_prob(z)}
+        terms = self.log_terms(x, y, z, drop) | {"q": -q.log_prob(z)}
         return {t: beta * v if t in self.factorisation.tempered else v for t, v in terms.items()}
 
     def bound(self, x, labels, noise, beta: float = 1.0):
@@ -176,13 +182,16 @@ class DeepBayes(keras.Model):
 
     # ---- the classifier ----------------------------------------------------------------------------------------------
 
-    def snapshot_logits(self, x, noise):
+    def snapshot_logits(self, x, noise, drop: float = 0.0):
         """log p(x, y_c) estimated from each sample alone: (K, N, C) nats. What the detector-aware attack follows."""
-        return tf.transpose(self.log_weights(x, self._all_classes(), noise), (0, 2, 1))
+        return tf.transpose(self.log_weights(x, self._all_classes(), noise, drop=drop), (0, 2, 1))
 
-    def logits(self, x, noise):
-        """log p(x, y_c), eq. 2: (N, C) nats, with noise (K, C, N, Z) or anything that broadcasts to it."""
-        return _log_mean_exp(self.snapshot_logits(x, noise))
+    def logits(self, x, noise, drop: float = 0.0):
+        """log p(x, y_c), eq. 2: (N, C) nats, with noise (K, C, N, Z) or anything that broadcasts to it.
+
+        `drop`, as in `log_weights`, makes the gradient in x cheaper and leaves the logits as they are.
+        """
+        return _log_mean_exp(self.snapshot_logits(x, noise, drop))
 
     def logits_at_mean(self, x):
         """Logits with z at the mean of q(z|x, y_c)."""

@@ -5,6 +5,7 @@ images. Initialisers are 2019's: glorot_normal in towers, glorot_uniform in head
 the transposed convolutions.
 """
 
+import math
 from collections.abc import Sequence
 
 import keras
@@ -53,10 +54,20 @@ class MLP(keras.layers.Layer):
         self.built = True
 
     def call(self, parts):
-        hidden = self.denses[0](parts)
+        return self.activations(parts)[-1]
+
+    def activations(self, parts) -> list:
+        """The outputs of all layers."""
+        outputs = [self.denses[0](parts)]
         for dense in self.denses[1:]:
-            hidden = dense([hidden])
-        return hidden
+            outputs.append(dense([outputs[-1]]))
+        return outputs
+
+    def backward(self, outputs: list, gradient):
+        """From the gradient in the last of `outputs` to that in the first part, rows (R, ...) throughout."""
+        for dense, output in zip(self.denses[::-1], outputs[::-1], strict=True):
+            gradient = before_activation(dense.activation, output, gradient) @ tf.transpose(dense.kernel)
+        return gradient[:, : self.denses[0].sizes[0]]
 
 
 class Tower(keras.layers.Layer):
@@ -90,9 +101,10 @@ class Tower(keras.layers.Layer):
 class Upsample(keras.layers.Conv2DTranspose):
     """5x5 stride-2 transposed convolution without bias; kernel (h, w, out, in), output cut to `size` as TF's SAME does.
 
-    With few output channels the library's routine is bound by memory traffic. The same weights rearranged into a 3x3
-    convolution, whose 4 * out channels are the four output phases, followed by depth_to_space give the same numbers
-    about three times as fast on a CPU; with many output channels the rearrangement's zeros cost more than they save.
+    With few output channels the library's routine is bound by memory traffic. The same weights rearranged into one
+    ordinary convolution that turns each block of inputs into the 2x2 times larger block of outputs, followed by
+    depth_to_space, give the same numbers three to five times as fast on a CPU; with many output channels the
+    rearrangement's zeros cost more than they save.
     """
 
     def __init__(self, size: tuple[int, int], out_channels: int, in_channels: int, activation=None, **kwargs):
@@ -102,35 +114,42 @@ class Upsample(keras.layers.Conv2DTranspose):
             kernel_initializer=keras.initializers.RandomUniform(-bound, bound), **kwargs,
         )  # fmt: skip
         self.size = tuple(size)
-        self.by_phases = out_channels <= 4
+        doubles = all(side % 4 == 0 for side in self.size)  # even inputs, doubled: they can be taken two by two
+        self.block = 0 if out_channels > 4 else 2 if doubles and out_channels == 1 else 1
         self.build((None, None, None, in_channels))
 
     def call(self, x):
-        if self.by_phases:
-            wide = tf.nn.conv2d(x, self._phase_kernel(), strides=1, padding="SAME")
-            out = tf.nn.depth_to_space(wide, 2)[:, : self.size[0], : self.size[1]]
+        if self.block:
+            wide = tf.nn.conv2d(x, self._block_kernel(), strides=self.block, padding="SAME")
+            out = tf.nn.depth_to_space(wide, 2 * self.block)[:, : self.size[0], : self.size[1]]
         else:
             shape = (tf.shape(x)[0], *self.size, self.filters)
             out = tf.nn.conv2d_transpose(x, self.kernel, shape, strides=2, padding="SAME")
         return self.activation(out)
 
-    def _phase_kernel(self):
-        """(3, 3, in, 4 * out): for output phase (a, b), the taps that reach it from the 3x3 neighbourhood.
+    def backward(self, output, gradient):
+        """From the gradient in `output` to that in the input: the convolution that this layer is the transpose of."""
+        gradient = before_activation(self.activation, output, gradient)
+        return tf.nn.conv2d(gradient, self.kernel, strides=2, padding="SAME")
 
-        Output o = 2j + phase takes input i through tap o + pad - 2i, with pad = 1 where SAME pads an even size and 2
-        where it pads an odd one; taps outside 0..4 are zero.
+    def _block_kernel(self):
+        """(b + 2, b + 2, in, 2b * 2b * out): what each output of a block takes from the block and its neighbours.
+
+        Output o = 2bj + p of block j takes input i = bj + s through tap o + pad - 2i = p + pad - 2s, with pad = 1 where
+        SAME pads an even size and 2 where it pads an odd one; taps outside 0..4 are zero.
         """
+        side, reach = 2 * self.block, self.block + 2
         flipped = tf.transpose(self.kernel, (0, 1, 3, 2))  # (h, w, in, out)
-        for axis, side in enumerate(self.size):
-            pad = 1 + side % 2
-            taps = [[phase + pad - 2 * shift for shift in (-1, 0, 1)] for phase in (0, 1)]
-            flat = [tap if 0 <= tap < _KERNEL else _KERNEL for row in taps for tap in row]
+        for axis, length in enumerate(self.size):
+            pad = 1 + length % 2
+            taps = [p + pad - 2 * s for p in range(side) for s in range(-1, reach - 1)]
+            flat = [tap if 0 <= tap < _KERNEL else _KERNEL for tap in taps]
             padding = [[0, 0]] * 4
             padding[axis] = [0, 1]  # index 5 reads zeros
             flipped = tf.gather(tf.pad(flipped, padding), flat, axis=axis)
         out = self.filters
-        phases = tf.reshape(flipped, (2, 3, 2, 3, -1, out))
-        return tf.reshape(tf.transpose(phases, (1, 3, 4, 0, 2, 5)), (3, 3, -1, 4 * out))
+        blocks = tf.reshape(flipped, (side, reach, side, reach, -1, out))
+        return tf.reshape(tf.transpose(blocks, (1, 3, 4, 0, 2, 5)), (reach, reach, -1, side * side * out))
 
 
 class ImageDecoder(keras.layers.Layer):
@@ -159,3 +178,32 @@ class ImageDecoder(keras.layers.Layer):
         for upsample in self.upsamples:
             image = upsample(image)
         return tf.reshape(image, tf.concat([leading, self.image_shape], 0))
+
+    def activations(self, parts) -> list:
+        """The outputs of all layers, their leading axes joined to one of rows; the last are the images."""
+        outputs = [tf.reshape(h, (-1, h.shape[-1])) for h in self.mlp.activations(parts)]
+        image = tf.reshape(outputs[-1], (-1, *self.smallest))
+        for upsample in self.upsamples:
+            image = upsample(image)
+            outputs.append(image)
+        return outputs
+
+    def backward(self, outputs: list, gradient):
+        """From the gradient in the images (R, H, W, ch) to that in the first part (R, Z), given rows of `activations`.
+
+        What automatic differentiation does, for as many of the rows as are worth it.
+        """
+        depth = len(self.upsamples)
+        for upsample, output in zip(self.upsamples[::-1], outputs[: -depth - 1 : -1], strict=True):
+            gradient = upsample.backward(output, gradient)
+        flat = tf.reshape(gradient, (-1, math.prod(self.smallest)))
+        return self.mlp.backward(outputs[:-depth], flat)
+
+
+def before_activation(activation, output, gradient):
+    """The gradient before relu, sigmoid or no activation from that after it, by what it put out."""
+    if activation is keras.activations.relu:
+        return tf.raw_ops.ReluGrad(gradients=gradient, features=output)
+    if activation is keras.activations.sigmoid:
+        return tf.raw_ops.SigmoidGrad(y=output, dy=gradient)
+    return gradient

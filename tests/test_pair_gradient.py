@@ -1,0 +1,106 @@
+"""Gradients through the pairs of sample and class that carry weight, held to automatic differentiation through all."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from attacks.losses import LOSSES
+from data import mnist5k
+from models.architecture import ARCHITECTURES
+from models.deep_bayes import DeepBayes
+from models.factorisation import FACTORISATIONS
+from models.pair_gradient import worth_it
+from models.zoo import load_classifier
+
+Y = np.arange(6, dtype=np.int32) % 3
+WITH_DECODER = [n for n, f in FACTORISATIONS.items() if f.models_x]
+
+
+def tiny(name, likelihood="l2"):
+    architecture = dataclasses.replace(ARCHITECTURES["tiny"], input_shape=(8, 8, 1))
+    classifier = DeepBayes(FACTORISATIONS[name], architecture, likelihood=likelihood)
+    for k, v in enumerate(classifier.trainable_variables):
+        v.assign(0.3 * np.random.default_rng(k).normal(size=v.shape))
+    return classifier
+
+
+def gradients(classifier, x, y, drop, loss=LOSSES["log-odds"], of="logits"):
+    noise = classifier.draw(3, np.arange(len(x)), samples=5)
+    x = tf.constant(x)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        values = getattr(classifier, of)(x, noise, drop)
+        total = loss(y, values if of == "logits" else values[2])
+    return tape.gradient(total, x).numpy(), values.numpy()
+
+
+def relative_error(ours, full):
+    flat = (len(full), -1)
+    return np.linalg.norm((ours - full).reshape(flat), axis=1) / np.linalg.norm(full.reshape(flat), axis=1)
+
+
+@pytest.mark.parametrize("likelihood", ["l2", "l1", "bernoulli", "gaussian"])
+@pytest.mark.parametrize("name", WITH_DECODER)
+def test_dropping_next_to_nothing_is_the_full_gradient(name, likelihood):
+    classifier, x = tiny(name, likelihood), np.random.default_rng(0).uniform(0.1, 0.9, (6, 8, 8, 1)).astype(np.float32)
+    full, logits = gradients(classifier, x, Y, 0.0)
+    ours, same = gradients(classifier, x, Y, 1e-12)
+    np.testing.assert_allclose(ours, full, rtol=1e-3, atol=1e-5 * np.abs(full).max())
+    np.testing.assert_allclose(same, logits, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", WITH_DECODER)
+def test_so_is_the_gradient_of_one_samples_logits(name):
+    classifier, x = tiny(name), np.random.default_rng(0).uniform(size=(6, 8, 8, 1)).astype(np.float32)
+    full, _ = gradients(classifier, x, Y, 0.0, of="snapshot_logits")
+    ours, _ = gradients(classifier, x, Y, 1e-12, of="snapshot_logits")
+    np.testing.assert_allclose(ours, full, rtol=1e-3, atol=1e-5 * np.abs(full).max())
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("name", ["GFZ", "GFY", "GBZ", "GBY", "DFZ"])
+def test_on_trained_classifiers_a_dropped_ten_thousandth_costs_less_than_a_thousandth(name, loss):
+    digits = mnist5k.load("test", None).spread(10)
+    x, y = digits.x, digits.y.astype(np.int32)
+    classifier = load_classifier("mnist", name)
+    full, logits = gradients(classifier, x, y, 0.0, LOSSES[loss])
+    moved = np.clip(x + 0.2 * np.sign(full), 0, 1).astype(np.float32)
+    for images in (x, moved):
+        full, logits = gradients(classifier, images, y, 0.0, LOSSES[loss])
+        ours, same = gradients(classifier, images, y, 1e-4, LOSSES[loss])
+        np.testing.assert_allclose(same, logits, rtol=1e-6)
+        alive = np.abs(full).reshape(10, -1).max(axis=1) > 0  # cross-entropy of a sure image is exactly 0
+        assert relative_error(ours[alive], full[alive]).max() <= 1e-3
+        assert not ours[~alive].any()
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    arrays(np.float32, st.tuples(st.integers(1, 12), st.integers(1, 4)), elements=st.floats(-1e3, 1e3, width=32)),
+    st.floats(1e-6, 0.5),
+    st.integers(-30, 20),
+)
+def test_what_is_left_out_sums_to_at_most_the_share_at_any_scale(weights, drop, exponent):
+    weights = weights * np.float32(10.0**exponent)
+    keep = worth_it(tf.constant(weights), drop).numpy()
+    size = np.abs(weights)
+    size[size < np.finfo(np.float32).tiny] = 0  # TensorFlow flushes subnormal numbers
+    assert (np.where(keep, 0, size).sum(axis=0) <= drop * size.sum(axis=0) * (1 + 1e-4)).all()
+    kept_least = np.where(keep, size, np.inf).min(axis=0)
+    dropped_most = np.where(keep, 0, size).max(axis=0)
+    assert (dropped_most <= kept_least).all()
+
+
+def test_pairs_that_are_not_numbers_are_kept():
+    assert worth_it(tf.constant([[np.nan], [1.0]]), 0.1).numpy().all()
+
+
+def test_most_pairs_of_a_sure_image_are_left_out():
+    weights = np.full((100, 1), 1e-9, np.float32)
+    weights[:3] = 1.0
+    assert worth_it(tf.constant(weights), 1e-4).numpy().sum() == 3
