@@ -45,12 +45,14 @@ COMMANDS = {
     "report": "tables and figures from the results that exist",
     "parity": "compare with golden files of the 2019 code: parity FILE.npz ...",
     "legacy": "the command lines of 2019, in the working directory: legacy attack --data mnist ...",
+    "benchmark": "time it beside a plain port and, where it is installed, PyTorch",
     "test": "run the test suite (arguments go to pytest)",
 }
 
 
-HANDED_ON = ("parity", "legacy")
-"""Commands that run_experiments.sh gives to `python -m legacy_port`: nothing here depends on the bridge to 2019."""
+HANDED_ON = ("parity", "legacy", "benchmark")
+"""Commands that run_experiments.sh gives to `python -m legacy_port` and `python -m benchmarks`: nothing here depends
+on the bridge to 2019 and on the benchmarks."""
 
 
 _BY_GRADIENT = [a.name for a in ATTACKS.values() if a.needs == GRADIENT and not a.evades_detectors]
@@ -221,7 +223,7 @@ def _attack(command, attacks: list[Attack]):
         text = "the attack knows the one draw of noise that it is evaluated with: the classifier as a fixed function"
         add("--known-noise", action="store_true", help=text)
     if any(a.needs == GRADIENT for a in attacks):
-        text = "gradients through all samples and classes; by default those without weight (1e-4 of an image's) are left out"
+        text = "gradients through all samples and classes; the default leaves out 1e-4 of an image's weight"
         add("--full-gradient", action="store_true", help=text)
     _victim(command)
     add("--save", action="store_true", help="keep adversarial images, labels and logits as .npz")

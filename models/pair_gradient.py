@@ -5,9 +5,9 @@ The gradient of any loss of the logits is a sum over the K * C pairs of sample k
     sum_(k, c)  w_kc  grad log p(x|z_kc, y_c) + ...,        w_kc = d loss / d log p(x|z_kc, y_c),
 
 where w is a softmax over samples times one over classes: most pairs weigh next to nothing beside the largest of their
-image. All pairs are decoded once, which gives the loss and w; then, image by image, the smallest weights are left out as
-long as they sum to at most `drop` of the image's sum of |w|, and only the others go back through the decoder. Weights
-are compared within an image because those of a confident one all vanish together.
+image. All pairs are decoded once, which gives the loss and w; then, image by image, the smallest weights are left out
+as long as they sum to at most `drop` of the image's sum of |w|, and only the others go back through the decoder.
+Weights are compared within an image because those of a confident one all vanish together.
 """
 
 import tensorflow as tf

@@ -1,0 +1,172 @@
+"""What is timed: ours, as the command line runs it, against the plain reference, on the same weights and noise."""
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import numpy as np
+import tensorflow as tf
+
+from attacks import cw, fgsm
+from attacks.losses import log_odds
+from attacks.registry import ATTACKS
+from attacks.target import Target
+from benchmarks.plain import PlainClassifier
+from benchmarks.plain_torch import TorchProcess
+from benchmarks.timing import Case
+from detect import statistics as detect_statistics
+from detect.registry import DETECTORS
+from experiments.victims import DROP
+from models.deep_bayes import DeepBayes
+from models.training import TrainingSettings, adam_step, make_optimizer
+
+EPS = (0.1, 0.2, 0.3, 0.4, 0.5)
+STEPS = 20
+"""Of training and CW in one call, as our compiled loops take many; the plain reference is called step by step."""
+
+
+class Bench:
+    """One classifier with a batch of images, and its cases. `torch`: the same in PyTorch, on the same batch."""
+
+    def __init__(self, classifier: DeepBayes, x, y, torch: TorchProcess | None = None):
+        self.classifier, self.plain = classifier, PlainClassifier(classifier)
+        self.x, self.y = tf.constant(x), tf.constant(y, tf.int32)
+        self.index = tf.range(len(x))
+        self.noise = classifier.draw(0, self.index)
+        self.torch = torch
+        self.our_logits = tf.function(classifier.logits)
+        self.plain_logits = tf.function(self.plain.logits)
+        self.our_gradient = gradient_of(lambda v, noise: classifier.logits(v, noise, DROP))
+        self.plain_gradient = gradient_of(self.plain.logits)
+
+    def cases(self) -> Iterator[Case]:
+        n = len(self.y)
+        gradient = self.plain_gradient(self.x, self.y, self.noise)
+        adversarial = tf.clip_by_value(self.x + 0.2 * tf.sign(gradient), 0.0, 1.0)
+        yield Case("logits", "image", self._logits(), n)
+        yield Case("attack gradient, clean images", "image", self._gradient(self.x), n)
+        yield Case("attack gradient, adversarial images", "image", self._gradient(adversarial), n)
+        yield Case("FGSM at five eps", "image", self._fgsm(evaluate=False), n)
+        yield Case("FGSM at five eps with accuracies", "image", self._fgsm(evaluate=True), n)
+        yield Case("CW step", "image and step", self._cw(), n * STEPS)
+        yield Case("detection: logits and statistics", "image", self._detection(), n)
+
+    def training(self, x, y) -> Case:
+        """A step of training at the batch of `x`; run last, for it moves the weights."""
+        x, labels = tf.constant(x), tf.constant(y)
+        one_hot = tf.one_hot(labels, self.classifier.architecture.num_classes)
+        shape = (1, len(y), self.classifier.architecture.dim_z)
+        tiny = TrainingSettings(learning_rate=1e-7)
+        ours, plains = make_optimizer(self.classifier, tiny), tf.keras.optimizers.Adam(1e-7, epsilon=1e-8)
+        plains.build(self.plain.variables)
+
+        @tf.function
+        def our_steps():
+            for i in tf.range(STEPS):
+                adam_step(self.classifier, ours, x, one_hot, tf.random.stateless_normal(shape, [0, i]))
+
+        @tf.function
+        def plain_step(i):
+            noise = tf.random.stateless_normal(shape, [0, i])
+            with tf.GradientTape() as tape:
+                loss = -tf.reduce_mean(self.plain.bound(x, one_hot, noise))
+            plains.apply(tape.gradient(loss, self.plain.variables), self.plain.variables)
+
+        def plain_steps():
+            for i in range(STEPS):
+                plain_step(tf.constant(i))
+
+        contenders = {"ours": our_steps, "plain": plain_steps} | self._torch("training step", STEPS)
+        return Case(f"training step, batch of {len(y)}", "image", contenders, STEPS * len(y))
+
+    # ---- contenders --------------------------------------------------------------------------------------------------
+
+    def _torch(self, case: str, times: int = 1) -> dict:
+        def work():
+            for _ in range(times):
+                self.torch.work(case)
+
+        return {"torch": work} if self.torch else {}
+
+    def _logits(self):
+        return {
+            "ours": lambda: self.our_logits(self.x, self.noise).numpy(),
+            "plain": lambda: self.plain_logits(self.x, self.noise).numpy(),
+        } | self._torch("logits")
+
+    def _gradient(self, x):
+        return {
+            "ours": lambda: self.our_gradient(x, self.y, self.noise).numpy(),
+            "plain": lambda: self.plain_gradient(x, self.y, self.noise).numpy(),
+        } | self._torch("gradient")
+
+    def _fgsm(self, evaluate: bool):
+        """Plain: a gradient, and with `evaluate` the accuracy, for every eps; the clean accuracy once in both."""
+        x, y, index = self.x.numpy(), self.y.numpy(), self.index.numpy()
+        options = SimpleNamespace(**ATTACKS["fgsm"].defaults("corrected"))
+        target = Target(lambda v, i, seed: self.classifier.logits(v, self.noise, DROP), self.classes)
+        craft, seeds = fgsm.build(target, options), iter(range(10**9))
+
+        def ours():
+            seed = next(seeds)  # another one each time: within a run the gradient of all eps is kept
+            moved = [craft(x, y, index, eps, seed) for eps in EPS]
+            if evaluate:
+                for images in (x, *moved):
+                    accuracy(self.our_logits(images, self.noise), y)
+
+        def plain():
+            moved = []
+            for eps in EPS:
+                direction = tf.sign(self.plain_gradient(self.x, self.y, self.noise))
+                moved.append(tf.clip_by_value(self.x + eps * direction, 0.0, 1.0))
+            if evaluate:
+                for images in (self.x, *moved):
+                    accuracy(self.plain_logits(images, self.noise), y)
+
+        return {"ours": ours, "plain": plain}
+
+    def _cw(self):
+        options = SimpleNamespace(**ATTACKS["cw"].defaults("corrected") | {"steps": STEPS})
+        arguments = self.x.numpy(), self.y.numpy(), self.index.numpy(), 10.0, 0
+
+        def craft(logits):
+            attack = cw.build(Target(lambda v, i, seed: logits(v, self.noise), self.classes), options)
+            return lambda: attack(*arguments)
+
+        ours = craft(lambda v, noise: self.classifier.logits(v, noise, DROP))
+        return {"ours": ours, "plain": craft(self.plain.logits)}
+
+    def _detection(self):
+        """What a detector costs an image: its classifier's logits, then every statistic."""
+        mean_posterior = np.full((self.classes, self.classes), 1 / self.classes, np.float32)
+
+        def detect(logits):
+            def statistics():
+                outputs = logits(self.x, self.noise)
+                labels = tf.argmax(outputs, axis=1)
+                for name in DETECTORS:
+                    np.asarray(getattr(detect_statistics, name)(outputs, labels, mean_posterior))
+
+            return statistics
+
+        return {"ours": detect(self.our_logits), "plain": detect(self.plain_logits)}
+
+    @property
+    def classes(self) -> int:
+        return self.classifier.architecture.num_classes
+
+
+def gradient_of(logits):
+    """Compiled gradient in x of the log-odds against y."""
+
+    @tf.function
+    def gradient(x, y, noise):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            loss = log_odds(y, logits(x, noise))
+        return tape.gradient(loss, x)
+
+    return gradient
+
+
+def accuracy(logits, y) -> float:
+    return float(np.mean(np.argmax(logits, axis=1) == y))
