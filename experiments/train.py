@@ -20,9 +20,10 @@ import tensorflow as tf
 from data.checks import DataError, Images
 from data.registry import DATASETS
 from experiments import figures
+from experiments.batches import USUAL
 from experiments.batches import run as run_batches
 from experiments.clean import compiled_logits, evaluate
-from experiments.context import EVALUATION_BATCH, check_writable, chosen_dataset
+from experiments.context import check_writable, chosen_dataset
 from experiments.device import device
 from experiments.errors import UsageError
 from experiments.intervals import percent
@@ -191,8 +192,8 @@ def _measure(options, dataset: str, name: str, images: Images, file: Path) -> di
     victim = deep_bayes_victim(
         dataset, name, samples=options.samples, protocol=protocol, weights=file, dim_z=options.dim_z
     )
-    logits = compiled_logits(victim, images.x.shape[1:], EVALUATION_BATCH)
+    logits = compiled_logits(victim, images.x.shape[1:], USUAL)
     with bar(len(images), f"{file.stem} on {dataset}/test") as progress:
-        result, _ = evaluate(victim, logits, images, options.seed, EVALUATION_BATCH, progress.advance)
+        result, _ = evaluate(victim, logits, images, options.seed, USUAL, progress.advance)
     kept = {k: result[k] for k in ("n", "accuracy", "bound")}
     return kept | {"samples": options.samples, "seed": options.seed}

@@ -17,8 +17,8 @@ import numpy as np
 
 from data.checks import DataError, Images
 from data.registry import DATASETS
+from experiments.batches import USUAL
 from experiments.clean import CALIBRATION, compiled_logits, noise_seed
-from experiments.context import EVALUATION_BATCH
 from experiments.errors import UsageError
 from experiments.progress import bar, say
 from experiments.protocol import Protocol
@@ -102,7 +102,7 @@ def _finished(file: Path, settings: dict) -> TrainingLogits | None:
 
 
 def _compute(file: Path, settings: dict, victim: Victim, images: Images) -> TrainingLogits:
-    logits = compiled_logits(victim, images.x.shape[1:], EVALUATION_BATCH)
+    logits = compiled_logits(victim, images.x.shape[1:], USUAL)
     seed, index = noise_seed(settings["seed"], CALIBRATION), images.index.astype(np.int32)
     unfinished = file.exists() and not file.with_suffix(".json").exists()
     parts, done = [], 0
@@ -118,7 +118,7 @@ def _compute(file: Path, settings: dict, victim: Victim, images: Images) -> Trai
     first = done
     with bar(len(images), f"{victim.name}: logits of {len(images)} training images") as progress:
         while done < len(images):
-            rows = np.minimum(np.arange(done, done + EVALUATION_BATCH), len(images) - 1)
+            rows = np.minimum(np.arange(done, done + USUAL), len(images) - 1)
             outputs = np.asarray(logits(images.x[rows], index[rows], seed))[: len(images) - done]
             parts.append(outputs.astype(np.float16))
             if not np.isfinite(parts[-1]).all():

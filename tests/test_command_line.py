@@ -14,8 +14,14 @@ import tensorflow as tf
 from conftest import ROOT
 
 from data import mnist5k
-from experiments import cli
+from experiments import batches, cli
+from experiments.batches import usual_batch
+from experiments.device import device
+from experiments.victims import classifier_victim
 from models import zoo
+from models.architecture import ARCHITECTURES
+from models.deep_bayes import DeepBayes
+from models.factorisation import FACTORISATIONS
 from models.files import read_arrays
 
 SMALL = ["--num-images", "10", "--samples", "2", "--batch-size", "4"]
@@ -370,3 +376,31 @@ def test_the_front_door_opens_from_any_directory_and_explains_itself(tmp_path):
     assert done.returncode == 2
     assert done.stderr.startswith("error: no results")
     assert not (tmp_path / "none").exists()
+
+
+def test_a_gpu_is_named_takes_memory_as_needed_and_gets_xla_and_the_full_gradient(monkeypatch):
+    done = []
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["GPU:0"])
+    monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda gpu: {"device_name": "NVIDIA A100"})
+    monkeypatch.setattr(tf.config.experimental, "set_memory_growth", lambda gpu, on: done.append((gpu, on)))
+    monkeypatch.setattr(tf.config.optimizer, "set_jit", done.append)
+    assert device() == device() == "1 GPU (NVIDIA A100), XLA"
+    assert done == [("GPU:0", True), "autoclustering"]
+    classifier = DeepBayes(FACTORISATIONS["GFZ"], ARCHITECTURES["tiny"])
+    assert classifier_victim(classifier, "GFZ", "0" * 64, "mnist/train").cheap_logits is None
+
+
+def test_without_a_gpu_xla_stays_off(monkeypatch):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
+    monkeypatch.setattr(tf.config.optimizer, "set_jit", lambda how: pytest.fail("XLA on a CPU"))
+    assert device().startswith("CPU")
+
+
+def test_a_batch_shrinks_where_samples_and_classes_would_not_fit(monkeypatch):
+    mnist = ARCHITECTURES["mnist"]
+    monkeypatch.setattr(batches, "memory_bytes", lambda: 24 << 30)
+    assert usual_batch(mnist, 10) == usual_batch(ARCHITECTURES["plane_frog"], 10) == 20
+    assert 5 < usual_batch(mnist, 100) < 20
+    assert usual_batch(mnist, 10_000) == 1
+    monkeypatch.setattr(batches, "memory_bytes", lambda: 1 << 30)
+    assert 5 < usual_batch(mnist, 10) < 20

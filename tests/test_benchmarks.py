@@ -1,0 +1,57 @@
+"""The reference that ours is timed against computes the same numbers; the report says what was timed."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import tiny
+
+from benchmarks import __main__ as benchmark
+from benchmarks import report
+from benchmarks.cases import Bench
+from benchmarks.plain import PlainClassifier
+from benchmarks.timing import Case, interleave
+from models.factorisation import SEVEN_NAMES
+
+X = np.random.default_rng(0).uniform(size=(4, 8, 8, 1)).astype(np.float32)
+Y = np.array([0, 1, 2, 0], np.int32)
+
+
+@pytest.mark.parametrize("name", SEVEN_NAMES)
+def test_the_plain_port_gives_our_logits_bound_and_gradient(name):
+    classifier = tiny(name)
+    plain, noise = PlainClassifier(classifier), classifier.draw(0, range(4))
+    np.testing.assert_allclose(plain.logits(X, noise), classifier.logits(X, noise), rtol=1e-4)
+    own = noise[:1, 0]
+    np.testing.assert_allclose(
+        plain.bound(X, classifier.one_hot(Y), own), classifier.bound(X, Y, own), rtol=1e-4, atol=1e-4
+    )
+    bench = Bench(classifier, X, Y)
+    ours, theirs = (g(tf.constant(X), tf.constant(Y), noise) for g in (bench.our_gradient, bench.plain_gradient))
+    np.testing.assert_allclose(ours, theirs, rtol=1e-2, atol=1e-3 * np.abs(theirs).max())
+
+
+def test_contenders_take_turns_after_one_call_that_is_not_counted():
+    order = []
+    case = Case("work", "image", {n: lambda n=n: order.append(n) for n in ("ours", "plain")}, 10)
+    timed = interleave(case, 3)
+    assert order == ["ours", "plain"] * 4
+    assert len(timed["ms"]["ours"]) == 3
+    middle, low, high = timed["speedup"]["ours"]
+    assert low <= middle <= high
+
+
+def test_a_quick_run_writes_json_table_and_figure(tmp_path):
+    assert benchmark.main(["--quick", "--classifiers", "DBX", "--rounds", "1", "--output", str(tmp_path)]) == 0
+    result = json.loads((tmp_path / "benchmark.json").read_text())
+    assert set(result["mnist"]["DBX"]) == set(report._SHORT)
+    assert "CPU" in result["machine"]["device"] or "GPU" in result["machine"]["device"]
+    assert "| DBX |" in (tmp_path / "benchmark.md").read_text()
+    assert (tmp_path / "benchmark.png").stat().st_size > 10_000
+
+
+def test_no_rounds_are_refused(capsys):
+    with pytest.raises(SystemExit):
+        benchmark.main(["--rounds", "0"])
+    assert "at least 1" in capsys.readouterr().err
