@@ -29,7 +29,7 @@ def test_the_plain_port_gives_our_logits_bound_and_gradient(name):
     )
     bench = Bench(classifier, X, Y)
     ours, theirs = (g(tf.constant(X), tf.constant(Y), noise) for g in (bench.our_gradient, bench.plain_gradient))
-    np.testing.assert_allclose(ours, theirs, rtol=1e-2, atol=1e-3 * np.abs(theirs).max())
+    assert np.linalg.norm(ours - theirs) < 1e-2 * np.linalg.norm(theirs)  # untrained: samples nearly cancel
 
 
 def test_contenders_take_turns_after_one_call_that_is_not_counted():
