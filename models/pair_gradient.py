@@ -8,7 +8,7 @@ where w is a softmax over samples times one over classes: most pairs weigh next 
 image. All pairs are decoded once, which gives the loss and w; then, image by image, the smallest weights are left out
 as long as they sum to at most `drop` of the image's sum of |w|, and only the others go back through the decoder.
 Weights are compared within an image because those of a confident one all vanish together. What is left out is small
-beside the sum of |w|; beside the gradient only as far as the pairs do not cancel, which tests measure on trained weights.
+beside the sum of |w|; beside the gradient as far as the pairs do not cancel, which is tested on trained weights.
 """
 
 import tensorflow as tf
