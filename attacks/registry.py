@@ -12,7 +12,7 @@ This module imports no array library, so that help texts can list the attacks at
 from dataclasses import dataclass, field
 from typing import Any
 
-GRADIENT_COST = 3
+GRADIENT_COST = 1.5
 """Of a gradient, in evaluations of the logits."""
 GRADIENT, SCORES, NOTHING = "gradient", "scores", "nothing"
 

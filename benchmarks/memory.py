@@ -1,4 +1,4 @@
-"""Peak memory of an attack on 100 images, each in a process of its own: `python -m benchmarks.memory GFZ ours`."""
+"""Peak memory of an attack on 100 images, each in a process of its own: `python -m benchmarks.memory GFZ ours 20`."""
 
 import json
 import resource
@@ -9,15 +9,15 @@ from pathlib import Path
 IMAGES = 100
 
 
-def peak_memory(name: str, contender: str) -> dict:
-    """MiB of the process after loading everything, and at most during PGD of two steps: {"loaded", "peak"}."""
-    command = [sys.executable, "-m", "benchmarks.memory", name, contender]
+def peak_memory(name: str, contender: str, batch: int) -> float:
+    """MiB of the process, at most, during PGD of two steps with `batch` of the images at once."""
+    command = [sys.executable, "-m", "benchmarks.memory", name, contender, str(batch)]
     root = Path(__file__).parents[1]
     finished = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
     return json.loads(finished.stdout.splitlines()[-1])
 
 
-def _measure(name: str, contender: str) -> dict:
+def _measure(name: str, contender: str, batch: str) -> float:
     from types import SimpleNamespace
 
     import numpy as np
@@ -40,13 +40,16 @@ def _measure(name: str, contender: str) -> dict:
     craft = pgd.build(Target(logits, 10), SimpleNamespace(**options))
     x = np.random.default_rng(0).uniform(size=(IMAGES, 28, 28, 1)).astype(np.float32)
     y, index = np.arange(IMAGES, dtype=np.int32) % 10, np.arange(IMAGES, dtype=np.int32)
-    loaded = _peak()
-    run(lambda *batch: craft(*batch, 0.1, 0), (x, y, index), 20 if contender == "ours" else IMAGES)
-    return {"loaded": loaded, "peak": _peak()}
+    run(lambda *arrays: craft(*arrays, 0.1, 0), (x, y, index), int(batch))
+    return _peak()
 
 
 def _peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """High-water mark of this process; getrusage's would begin at that of whoever started it."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # bytes on macOS
+    return int(next(line for line in status.read_text().splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ class TorchProcess:
     """
 
     def __init__(self, python: str, classifier, x, y, noise):
-        self.python = python
+        self.python = Path(python).absolute() if "/" in python else python
         self.arrays = {f"weights/{n}": v.numpy() for n, v in classifier.named_weights().items()}
         self.arrays |= {"x": np.asarray(x), "y": np.asarray(y), "noise": np.asarray(noise)}
         sizes = {f"sizes/{n}": np.array(v) for n, v in vars(classifier.architecture).items()}
@@ -34,7 +34,7 @@ class TorchProcess:
         self.folder = tempfile.TemporaryDirectory()
         file = Path(self.folder.name) / "classifier.npz"
         np.savez(file, **self.arrays)
-        command = [self.python, "-m", "benchmarks.plain_torch", str(file)]
+        command = [str(self.python), "-m", "benchmarks.plain_torch", str(file)]
         root = Path(__file__).parents[1]
         self.process = subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         return self

@@ -8,19 +8,22 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 
+from benchmarks.cases import GRADIENT, LOGITS, TRAINING
+from benchmarks.memory import IMAGES
 from experiments.figures import save, style
 from models.files import atomic, write_json
 
 _SHORT = {
-    "logits": "Logits",
-    "attack gradient, clean images": "Gradient, clean",
+    LOGITS: "Logits",
+    GRADIENT: "Gradient, clean",
     "attack gradient, adversarial images": "Gradient, adversarial",
     "FGSM at five eps": "FGSM, five eps",
     "FGSM at five eps with accuracies": "... and accuracies",
     "CW step": "CW step",
     "detection: logits and statistics": "Detection",
-    "training step, batch of 50": "Training",
+    TRAINING: "Training",
 }
+_AXES = {"images": "images at once", "K": "samples", "C": "classes"}
 _SIZES = {"mnist": "MNIST", "plane_frog": "CIFAR-binary, untrained"}
 
 
@@ -71,15 +74,22 @@ def _torch(result: dict) -> list[str]:
 def _memory(result: dict) -> list[str]:
     if not result["memory"]:
         return []
-    rows = [f"| {n} | {m['ours']['peak']:.0f} | {m['plain']['peak']:.0f} |" for n, m in result["memory"].items()]
-    head = "| Classifier | Ours | Plain, 100 at once |"
-    return ["", "Peak memory of the process in PGD on 100 images, MiB:", "", head, "|---|---|---|", *rows]
+    batches = list(next(iter(result["memory"].values()))["ours"])
+    heads = [f"{who}, {b} at once" for b in batches for who in ("Ours", "plain")]
+    rows = [
+        f"| {n} | " + " | ".join(f"{m[who][b]:,.0f}" for b in batches for who in ("ours", "plain")) + " |"
+        for n, m in result["memory"].items()
+    ]
+    head = "| Classifier | " + " | ".join(heads) + " |"
+    title = f"Peak memory of the process in PGD on {IMAGES} images, MiB:"
+    return ["", title, "", head, "|---" * (len(heads) + 1) + "|", *rows]
 
 
 def _growth(result: dict) -> list[str]:
     lines = []
     for axis, sizes in result["growth"].items():
-        lines += ["", f"GFZ as {axis} grow{'' if axis == 'images' else 's'} (ms an image):", ""]
+        trained = "untrained, since the shipped ones know ten classes; " if axis == "C" else ""
+        lines += ["", f"GFZ over {_AXES[axis]} ({trained}ms an image):", ""]
         lines += [f"| {axis} | Logits | plain | Gradient | plain |", "|---|---|---|---|---|"]
         for size, cases in sizes.items():
             cells = [f"{t['median_ms'][who]:.3g}" for t in cases.values() for who in ("ours", "plain")]
@@ -117,8 +127,10 @@ def figure(result: dict, file: Path) -> Path:
         for axis, marker in zip(("K", "C"), "os", strict=True):
             for who, line in (("ours", "-"), ("plain", "--")):
                 sizes = result["growth"][axis]
-                times = [c["attack gradient, clean images"]["median_ms"][who] for c in sizes.values()]
-                right.plot([int(s) for s in sizes], times, line, marker=marker, label=f"{who}, as {axis} grows")
+                times = [c[GRADIENT]["median_ms"][who] for c in sizes.values()]
+                trained = ", untrained" if axis == "C" else ""
+                label = f"{who}, over {axis}{trained}"
+                right.plot([int(s) for s in sizes], times, line, marker=marker, label=label)
         right.set_xlabel("K samples (10 classes) or C classes (10 samples)")
         right.set_ylabel("attack gradient of GFZ, ms an image")
         right.grid(alpha=0.3)

@@ -23,10 +23,10 @@ class Case:
     count: int
 
 
-def interleave(case: Case, rounds: int, advance: Callable[[], None] = lambda: None) -> dict:
+def interleave(case: Case, rounds: int) -> dict:
     """Milliseconds a unit and ratios to "plain".
 
-    Every round calls each contender once, after one call that compiles and is not counted.
+    Every round calls each contender once, every time another one first, after a call that compiles and is not counted.
 
     Returns:
       {"unit", "count", "ms": {contender: [one a round]}, "median_ms": {...}, "speedup": {contender: [median, 10 % and
@@ -35,12 +35,12 @@ def interleave(case: Case, rounds: int, advance: Callable[[], None] = lambda: No
     for work in case.contenders.values():
         work()
     ms = {name: [] for name in case.contenders}
-    for _ in range(rounds):
-        for name, work in case.contenders.items():
+    names = list(case.contenders)
+    for k in range(rounds):
+        for name in names[k % len(names) :] + names[: k % len(names)]:
             start = time.perf_counter()
-            work()
+            case.contenders[name]()
             ms[name].append((time.perf_counter() - start) * 1e3 / case.count)
-        advance()
     ratios = {n: np.array(ms["plain"]) / np.array(ms[n]) for n in ms if n != "plain"}
     return {
         "unit": case.unit,

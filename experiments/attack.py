@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from attacks.registry import ATTACKS
+from attacks.registry import ATTACKS, GRADIENT
 from attacks.target import Target
 from data.registry import DATASETS
 from experiments import report
@@ -21,7 +21,7 @@ from experiments.intervals import percent, rate
 from experiments.measures import FRESH_CHECKED, audit, perturbation, succeeded, survival
 from experiments.plan import Plan, plan_of, value_of
 from experiments.progress import bar, say
-from experiments.victims import Victim, check_logits, chosen_victims, keras_victim
+from experiments.victims import DROP, Victim, check_logits, chosen_victims, keras_victim
 
 
 @dataclass(frozen=True)
@@ -100,10 +100,12 @@ def target_of(context: Context, victim: Victim, plan: Plan) -> tuple[Target, dic
         if statistic not in fitted:
             raise UsageError(f"{victim.name} has no {statistic} detector to evade: --statistic {' or '.join(fitted)}")
         detectors, settings = differentiable(fitted), {"evades": how}
-    if plan.full_gradient:
+    if victim.cheap_logits is None or plan.attack.needs != GRADIENT or context.protocol.full_gradient:
         return Target(victim.logits, classes, victim.snapshot, detectors), settings
-    cheap = victim.cheap_logits or victim.logits, victim.cheap_snapshot or victim.snapshot
-    return Target(cheap[0], classes, cheap[1], detectors), settings
+    if plan.full_gradient:
+        return Target(victim.logits, classes, victim.snapshot, detectors), settings | {"full_gradient": True}
+    cheap = Target(victim.cheap_logits, classes, victim.cheap_snapshot, detectors)
+    return cheap, settings | {"gradient_drops": DROP}
 
 
 def attack_victim(

@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     options, passed_on = parser().parse_known_args(arguments)
     if options.command in HANDED_ON:
-        parser().error(f"{options.command} is legacy_port's: ./run_experiments.sh {options.command} ...")
+        parser().error(f"./run_experiments.sh {options.command} ... hands it on to another package")
     if options.command == "test":
         os.chdir(ROOT)
         os.execv(sys.executable, [sys.executable, "-m", "pytest", *passed_on])

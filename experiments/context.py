@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from data.checks import Images
 from data.registry import DATASETS, default_name
-from experiments.batches import usual_batch
+from experiments.batches import USUAL, usual_batch
 from experiments.device import device
 from experiments.errors import UsageError
 from experiments.progress import say
@@ -63,7 +63,9 @@ def open_context(options: argparse.Namespace) -> Context:
     tf.get_logger().setLevel("ERROR")  # retracing notices: every victim is traced once, by design
     protocol = PROTOCOLS[options.protocol]
     name = chosen_dataset(options)
-    batch_size = options.batch_size or usual_batch(ARCHITECTURES[name], options.samples)
+    # where a partial batch is dropped the images depend on the batch, which must not depend on the machine then
+    usual = usual_batch(ARCHITECTURES[name], options.samples) if protocol.keep_partial_batch else USUAL
+    batch_size = options.batch_size or usual
     images = DATASETS[name].load("test", options.data_dir).spread(options.num_images)
     images = images.take(slice(protocol.images_used(len(images), batch_size)))
     batch_size = min(batch_size, len(images))  # results do not depend on it

@@ -2,10 +2,13 @@
 
 import functools
 import os
+from pathlib import Path
 
 import tensorflow as tf
 
 from experiments.errors import UsageError
+
+_CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 def device() -> str:
@@ -33,8 +36,11 @@ def device() -> str:
 @functools.cache
 def _prepare(gpus) -> None:
     """Memory as it is needed, not all at once; XLA, which on a CPU makes these convolutions 3 to 6 times slower."""
-    for gpu in gpus:
-        tf.config.experimental.set_memory_growth(gpu, True)
+    try:
+        for gpu in gpus:
+            tf.config.experimental.set_memory_growth(gpu, True)
+    except RuntimeError:
+        pass  # TensorFlow is at work already, as in a notebook: memory stays as whoever started it chose
     tf.config.optimizer.set_jit("autoclustering")
 
 
@@ -43,8 +49,12 @@ def on_gpu() -> bool:
 
 
 def memory_bytes() -> int:
-    """Physical memory; 8 GiB where the system does not say."""
+    """Memory that may be used: the machine's or, where it is less, the container's; 8 GiB where nobody says."""
     try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
-        return 8 << 30
+        physical = 8 << 30
+    try:
+        return min(physical, int(_CONTAINER_LIMIT.read_text()))
+    except (OSError, ValueError):  # no container, or "max"
+        return physical

@@ -227,7 +227,7 @@ def _attack(command, attacks: list[Attack]):
     if not command.prog.endswith(("greybox", "blackbox")):  # a student has no noise
         text = "the attack knows the one draw of noise that it is evaluated with: the classifier as a fixed function"
         add("--known-noise", action="store_true", help=text)
-    if any(a.needs == GRADIENT for a in attacks):
+    if any(a.needs == GRADIENT for a in attacks) and not command.prog.endswith(("greybox", "blackbox")):
         text = "gradients through all samples and classes; the default leaves out 5e-5 of an image's weight"
         add("--full-gradient", action="store_true", help=text)
     _victim(command)

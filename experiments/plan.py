@@ -4,7 +4,7 @@ import argparse
 from dataclasses import dataclass
 from types import SimpleNamespace
 
-from attacks.registry import ATTACKS, GRADIENT, Attack, Option
+from attacks.registry import ATTACKS, Attack, Option
 from data.registry import DATASETS
 from experiments.errors import UsageError
 
@@ -37,13 +37,12 @@ class Plan:
 
     def settings(self, value: float) -> dict:
         """What a result depends on, as far as the attack goes."""
-        settings = {
+        return {
             "attack": self.attack.name,
             self.attack.parameter: value,
             "targeted": self.targeted,
             "options": self.options,
-        }
-        return settings | {name: True for name in ("known_noise", "full_gradient") if getattr(self, name)}
+        } | ({"known_noise": True} if self.known_noise else {})
 
 
 def make_plan(
@@ -69,7 +68,6 @@ def make_plan(
     wanted = grid or attack.grids.get(dataset) or attack.grid or DATASETS[dataset].eps_grid
     if attack.norm == "L0" and any(v < 1 or v != int(v) for v in wanted):
         raise UsageError(f"--{attack.parameter} must be whole numbers of at least 1")
-    full_gradient = full_gradient and attack.needs == GRADIENT
     return Plan(attack, values, tuple(sorted({float(v) for v in wanted})), targeted, known_noise, full_gradient)
 
 

@@ -40,6 +40,8 @@ class Protocol:
       uniform_prior: log p(y) is log 1/C; 2019 has log 0.1 whatever C, a constant shift of the logits with two classes.
       keep_partial_batch: 2019 drops the images that do not fill the last batch.
       leave_out_seeds: a substitute (black box) is not judged on the test images it grew from, as 2019's are.
+      full_gradient: gradients go back through all samples and classes, as 2019's, not only through those that carry
+        weight (models/pair_gradient.py).
       detection: see DetectionProtocol.
     """
 
@@ -48,6 +50,7 @@ class Protocol:
     uniform_prior: bool = True
     keep_partial_batch: bool = True
     leave_out_seeds: bool = True
+    full_gradient: bool = False
     detection: DetectionProtocol = DetectionProtocol()
 
     def classifier_options(self) -> dict:
@@ -72,5 +75,10 @@ _AS_2019 = {
 }
 
 PROTOCOLS: dict[str, Protocol] = {
-    p.name: p for p in (Protocol("corrected"), Protocol("paper", **_AS_2019), Protocol("2019-code", **_AS_2019))
+    p.name: p
+    for p in (
+        Protocol("corrected"),
+        Protocol("paper", **_AS_2019),
+        Protocol("2019-code", **_AS_2019, full_gradient=True),
+    )
 }

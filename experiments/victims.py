@@ -88,9 +88,23 @@ def classifier_victim(
     settings = {"weights_sha256": weights_sha256, "samples": classifier.samples, "dim_z": sizes.dim_z}
     settings["likelihood"] = classifier.likelihood
     models_x = classifier.factorisation.models_x
-    # XLA compiles anew for every number of pairs: on a GPU the full gradient, which it fuses, is followed
-    cheap = (None, None) if on_gpu() else (partial(f, drop=DROP) for f in (logits, snapshot))
-    return Victim(name, logits, settings, True, snapshot, *cheap, bound, models_x, trained_on, weights)
+    cheap = {}
+    if (
+        classifier.factorisation.models_x and sizes.is_image and not on_gpu()
+    ):  # XLA would compile for every number of pairs
+        cheap = {"cheap_logits": partial(logits, drop=DROP), "cheap_snapshot": partial(snapshot, drop=DROP)}
+    return Victim(
+        name,
+        logits,
+        settings,
+        True,
+        snapshot,
+        bound=bound,
+        models_x=models_x,
+        trained_on=trained_on,
+        weights=weights,
+        **cheap,
+    )
 
 
 def chosen_victims(

@@ -152,7 +152,8 @@ class DeepBayes(keras.Model):
           beta: scales the terms that the factorisation calls tempered.
           z: takes the place of mean + stddev * noise.
           drop: share of an image's weight that the gradient in x may leave out, see models/pair_gradient.py; what is
-            returned does not depend on it.
+            returned does not depend on it. For attacks only: above 0 the decoder's weights get no gradient. Without an
+            image decoder (DFX, DBX, feature vectors) it has no effect.
 
         Returns:
           (K, N), with all classes (K, C, N).

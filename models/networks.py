@@ -114,7 +114,9 @@ class Upsample(keras.layers.Conv2DTranspose):
             kernel_initializer=keras.initializers.RandomUniform(-bound, bound), **kwargs,
         )  # fmt: skip
         self.size = tuple(size)
-        doubles = all(side % 4 == 0 for side in self.size)  # even inputs, doubled: they can be taken two by two
+        # Two by two inputs make 16 outputs of one channel, as many numbers as a vector register holds; with more
+        # channels the added zeros cost more than they save.
+        doubles = all(side % 4 == 0 for side in self.size)
         self.block = 0 if out_channels > 4 else 2 if doubles and out_channels == 1 else 1
         self.build((None, None, None, in_channels))
 
@@ -173,16 +175,16 @@ class ImageDecoder(keras.layers.Layer):
 
     def call(self, parts):
         hidden = self.mlp(parts)
-        leading = tf.shape(hidden)[:-1]
-        image = tf.reshape(hidden, (-1, *self.smallest))
-        for upsample in self.upsamples:
-            image = upsample(image)
-        return tf.reshape(image, tf.concat([leading, self.image_shape], 0))
+        return tf.reshape(self._images(hidden)[-1], tf.concat([tf.shape(hidden)[:-1], self.image_shape], 0))
 
     def activations(self, parts) -> list:
         """The outputs of all layers, their leading axes joined to one of rows; the last are the images."""
-        outputs = [tf.reshape(h, (-1, h.shape[-1])) for h in self.mlp.activations(parts)]
-        image = tf.reshape(outputs[-1], (-1, *self.smallest))
+        hidden = self.mlp.activations(parts)
+        return [tf.reshape(h, (-1, h.shape[-1])) for h in hidden] + self._images(hidden[-1])
+
+    def _images(self, hidden) -> list:
+        """The outputs of the transposed convolutions, each (R, height, width, channels)."""
+        outputs, image = [], tf.reshape(hidden, (-1, *self.smallest))
         for upsample in self.upsamples:
             image = upsample(image)
             outputs.append(image)
@@ -206,4 +208,6 @@ def before_activation(activation, output, gradient):
         return tf.raw_ops.ReluGrad(gradients=gradient, features=output)
     if activation is keras.activations.sigmoid:
         return tf.raw_ops.SigmoidGrad(y=output, dy=gradient)
-    return gradient
+    if activation is keras.activations.linear:
+        return gradient
+    raise ValueError(f"no backward pass for the activation {activation}")

@@ -6,7 +6,8 @@ The gradient of any loss of the logits is a sum over the K * C pairs of sample k
 
 where w is a softmax over samples times one over classes: most pairs weigh next to nothing beside the largest of their
 image. All pairs are decoded once, which gives the loss and w; then, image by image, the smallest weights are left out
-as long as they sum to at most `drop` of the image's sum of |w|, and only the others go back through the decoder.
+as long as they sum to at most `drop` of the image's sum of |w|, and only the others go back through the decoder. What
+reaches x without the decoder costs next to nothing, so that all of it is kept.
 Weights are compared within an image because those of a confident one all vanish together. What is left out is small
 beside the sum of |w|; beside the gradient as far as the pairs do not cancel, which is tested on trained weights.
 """
@@ -24,12 +25,17 @@ def log_likelihood_of_pairs(likelihood: str, decoder: ImageDecoder, x, parents: 
       likelihood: one of LIKELIHOODS.
       x: (N, H, W, ch).
       parents: "z": (..., N, Z), and "y": one-hot that broadcasts to it, a constant.
-      order: the decoder's parents as its factorisation lists them, z first.
+      order: the decoder's parents as its factorisation lists them; the first must be z.
       drop: in [0, 1).
 
     Returns:
       (..., N) nats: exactly what decoding them all gives. It cannot be differentiated for the decoder's weights.
+
+    Raises:
+      ValueError: the first parent is not z.
     """
+    if order[0] != "z":
+        raise ValueError(f"the gradient goes to the decoder's first parent, which must be z, not {order[0]}")
 
     @tf.custom_gradient
     def pairs(x, z):
@@ -38,20 +44,19 @@ def log_likelihood_of_pairs(likelihood: str, decoder: ImageDecoder, x, parents: 
         value = log_likelihood(likelihood, x, means)
 
         def backward(upstream, variables=None):
-            n, dim_z = tf.shape(x)[0], z.shape[-1]
-            weights = tf.reshape(upstream, (-1, n))
-            rows = tf.where(tf.reshape(worth_it(weights, drop), (-1,)))[:, 0]
-            image = rows % tf.cast(n, tf.int64)
-            own, mean = tf.gather(x, image), tf.gather(outputs[-1], rows)
             with tf.GradientTape() as tape:
-                tape.watch([own, mean])
-                # as x (N, ...) and means (..., N, ...) with N the pairs that are left
-                ours = log_likelihood(likelihood, own, mean)
-            in_x, in_mean = tape.gradient(ours, [own, mean], tf.gather(tf.reshape(weights, (-1,)), rows))
-            in_z = decoder.backward([tf.gather(o, rows) for o in outputs], in_mean)
-            total = tf.cast(tf.size(weights), tf.int64)
-            in_z = tf.reshape(tf.scatter_nd(rows[:, tf.newaxis], in_z, tf.stack([total, dim_z])), tf.shape(z))
-            return (tf.math.unsorted_segment_sum(in_x, image, n), in_z), [None] * len(variables or [])
+                tape.watch([x, means])
+                again = log_likelihood(likelihood, x, means)
+            in_x, in_means = tape.gradient(again, [x, means], upstream)
+            weights = tf.reshape(upstream, (-1, tf.shape(x)[0]))
+            rows = tf.where(tf.reshape(worth_it(weights, drop), (-1,)))[:, 0]
+            # the library's convolutions fail on no rows at all; the first one's weight is 0 then
+            rows = tf.cond(tf.size(rows) > 0, lambda: rows, lambda: tf.zeros(1, tf.int64))
+            in_rows = tf.gather(tf.reshape(in_means, tf.shape(outputs[-1])), rows)
+            in_z = decoder.backward([tf.gather(o, rows) for o in outputs], in_rows)
+            all_rows = tf.stack([tf.cast(tf.size(weights), tf.int64), z.shape[-1]])
+            in_z = tf.reshape(tf.scatter_nd(rows[:, tf.newaxis], in_z, all_rows), tf.shape(z))
+            return (in_x, in_z), [None] * len(variables or [])
 
         return value, backward
 

@@ -18,11 +18,11 @@ from experiments.clean import EVALUATION, noise_seed
 from experiments.context import open_context
 from experiments.crafting import build_craft, craft_all
 from experiments.parser import parser
-from experiments.plan import PREFIX, make_plan
+from experiments.plan import PREFIX, changed_options, make_plan
 from experiments.report import groups
 from experiments.results import ResultsStore
 from experiments.summary_tables import minimum_perturbations
-from experiments.victims import Victim
+from experiments.victims import DROP, Victim
 
 pytestmark = pytest.mark.usefixtures("no_data_at_hand")
 TINY = ["--num-images", "4", "--seed", "0"]
@@ -334,3 +334,22 @@ def test_the_command_line_has_the_options_of_the_registry(name):
     known = vars(parser().parse_args([name]))
     assert {PREFIX + o.name for o in ATTACKS[name].options} == {n for n in known if n.startswith(PREFIX)}
     assert ATTACKS[name].parameter in known
+
+
+def test_what_gradient_was_followed_is_part_of_a_results_identity(tmp_path):
+    """By default pairs without weight are left out, with the flag or under 2019-code none; DFX has nothing to leave."""
+    few = ["--dataset", "mnist5k", "--num-images", "4", "--samples", "2", "--eps", "0.1"]
+
+    def stored(classifier, *flags):
+        folder = tmp_path / "_".join(("r", classifier, *flags)).replace("-", "")
+        assert run("fgsm", "--classifiers", classifier, *flags, *few, "--output", folder) == 0
+        (file,) = folder.glob(f"mnist5k/{classifier}/fgsm*.json")
+        return json.loads(file.read_text())["settings"]
+
+    assert stored("GFZ")["gradient_drops"] == DROP
+    full = stored("GFZ", "--full-gradient")
+    assert full["full_gradient"] is True
+    assert "gradient_drops" not in full
+    assert changed_options(full)["full_gradient"] == "yes"
+    for settings in (stored("DFX"), stored("DFX", "--full-gradient"), stored("GFZ", "--protocol", "2019-code")):
+        assert not {"gradient_drops", "full_gradient"} & settings.keys()

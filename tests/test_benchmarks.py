@@ -1,17 +1,20 @@
 """The reference that ours is timed against computes the same numbers; the report says what was timed."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import tiny
+from conftest import ROOT, tiny
 
-from benchmarks import __main__ as benchmark
-from benchmarks import report
+from benchmarks import command, report
 from benchmarks.cases import Bench
 from benchmarks.plain import PlainClassifier
 from benchmarks.timing import Case, interleave
+from experiments.errors import UsageError
 from models.factorisation import SEVEN_NAMES
 
 X = np.random.default_rng(0).uniform(size=(4, 8, 8, 1)).astype(np.float32)
@@ -36,14 +39,14 @@ def test_contenders_take_turns_after_one_call_that_is_not_counted():
     order = []
     case = Case("work", "image", {n: lambda n=n: order.append(n) for n in ("ours", "plain")}, 10)
     timed = interleave(case, 3)
-    assert order == ["ours", "plain"] * 4
+    assert order == ["ours", "plain", "ours", "plain", "plain", "ours", "ours", "plain"]
     assert len(timed["ms"]["ours"]) == 3
     middle, low, high = timed["speedup"]["ours"]
     assert low <= middle <= high
 
 
 def test_a_quick_run_writes_json_table_and_figure(tmp_path):
-    assert benchmark.main(["--quick", "--classifiers", "DBX", "--rounds", "1", "--output", str(tmp_path)]) == 0
+    assert command.main(["--quick", "--classifiers", "DBX", "--rounds", "1", "--output", str(tmp_path)]) == 0
     result = json.loads((tmp_path / "benchmark.json").read_text())
     assert set(result["mnist"]["DBX"]) == set(report._SHORT)
     assert "CPU" in result["machine"]["device"] or "GPU" in result["machine"]["device"]
@@ -53,5 +56,20 @@ def test_a_quick_run_writes_json_table_and_figure(tmp_path):
 
 def test_no_rounds_are_refused(capsys):
     with pytest.raises(SystemExit):
-        benchmark.main(["--rounds", "0"])
+        command.main(["--rounds", "0"])
     assert "at least 1" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_the_work(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="cannot be written"):
+        command.main(["--output", str(tmp_path / "file" / "folder")])
+
+
+def test_peak_memory_is_that_of_the_process_itself_not_of_its_parent():
+    ballast = np.ones(2**28 // 8)  # 256 MiB that stay in this process's high-water mark
+    here = int(next(v for v in Path("/proc/self/status").read_text().splitlines() if v.startswith("VmHWM")).split()[1])
+    assert here / 1024 > ballast.nbytes / 2**20
+    code = "from benchmarks.memory import _peak; print(_peak())"
+    child = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert float(child.stdout) < 200

@@ -9,7 +9,7 @@ from models.networks import ImageDecoder, SplitDense, Tower, Upsample
 
 @pytest.mark.parametrize("size", [(7, 7), (8, 8), (14, 13), (5, 6)])
 @pytest.mark.parametrize("out_channels", [1, 3, 4])
-def test_upsampling_by_phases_equals_the_transposed_convolution(size, out_channels):
+def test_upsampling_by_blocks_equals_the_transposed_convolution(size, out_channels):
     layer = Upsample(size, out_channels, 3)
     layer.kernel.assign(np.random.default_rng(0).normal(size=layer.kernel.shape))
     x = np.random.default_rng(1).normal(size=(2, -(-size[0] // 2), -(-size[1] // 2), 3)).astype(np.float32)
@@ -18,12 +18,14 @@ def test_upsampling_by_phases_equals_the_transposed_convolution(size, out_channe
     np.testing.assert_allclose(layer(x), library, rtol=1e-5, atol=1e-5)
 
 
-def test_upsampling_by_phases_has_the_same_gradients():
-    layer = Upsample((7, 8), 2, 3)
+@pytest.mark.parametrize(("size", "out_channels"), [((7, 8), 2), ((8, 8), 1)])
+def test_upsampling_by_blocks_has_the_same_gradients(size, out_channels):
+    layer = Upsample(size, out_channels, 3)
     layer.kernel.assign(np.random.default_rng(0).normal(size=layer.kernel.shape))
     x = tf.constant(np.random.default_rng(1).normal(size=(2, 4, 4, 3)), tf.float32)
     gradients = []
-    for layer.block in (1, 0):
+    block = layer.block
+    for layer.block in (block, 0):
         with tf.GradientTape() as tape:
             tape.watch(x)
             y = tf.reduce_sum(layer(x) ** 2)

@@ -17,7 +17,7 @@ from legacy_port.golden import Golden
 from models.architecture import ARCHITECTURES
 from models.deep_bayes import DeepBayes
 from models.factorisation import FACTORISATIONS
-from models.pair_gradient import worth_it
+from models.pair_gradient import log_likelihood_of_pairs, worth_it
 from models.zoo import load_classifier
 
 Y = np.arange(6, dtype=np.int32) % 3
@@ -139,3 +139,32 @@ def test_one_trace_a_victim_whatever_is_kept():
         x = np.random.default_rng(seed).uniform(size=(6, 8, 8, 1)).astype(np.float32)
         gradient(tf.constant(x), classifier.draw(seed, np.arange(6)))
     assert len(traces) == 1
+
+
+@pytest.mark.parametrize("name", ["GFZ", "GBZ"])
+def test_few_pixels_change_the_sign_that_attacks_follow_and_fgsm_reaches_the_same_loss(name):
+    digits = mnist5k.load("test", None).spread(20)
+    x, y, classifier = digits.x, digits.y.astype(np.int32), load_classifier("mnist", name)
+    full, _ = gradients(classifier, x, y, 0.0)
+    ours, _ = gradients(classifier, x, y, DROP)
+    assert np.mean(np.sign(ours) != np.sign(full)) < 2e-3
+    noise = classifier.draw(9, digits.index)
+    losses = [
+        LOSSES["log-odds"](y, classifier.logits(np.clip(x + 0.2 * np.sign(g), 0, 1), noise)).numpy()
+        for g in (full, ours)
+    ]
+    assert abs(np.mean(losses[1] - losses[0])) < 0.03  # nats
+
+
+def test_a_loss_that_no_logit_moves_has_gradient_zero():
+    classifier, x = tiny("GFZ"), tf.constant(np.full((6, 8, 8, 1), 0.5, np.float32))
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        loss = 0.0 * tf.reduce_sum(classifier.logits(x, classifier.draw(0, range(6)), DROP))
+    assert not tape.gradient(loss, x).numpy().any()
+
+
+def test_the_decoders_first_parent_must_be_z():
+    classifier = tiny("GFZ")
+    with pytest.raises(ValueError, match="must be z"):
+        log_likelihood_of_pairs("l2", classifier.p_x, None, {}, "yz", DROP)

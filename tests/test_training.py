@@ -1,12 +1,14 @@
 import signal
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from conftest import tiny, tiny_images
 
 from models import training
 from models.files import FileError
-from models.training import Trainer, TrainingDiverged, TrainingSettings
+from models.training import FusedAdam, Trainer, TrainingDiverged, TrainingSettings
 
 X, Y = tiny_images(64)
 SETTINGS = TrainingSettings(epochs=3, batch_size=8, learning_rate=1e-3, seed=4, checkpoint_steps=5)
@@ -131,3 +133,17 @@ def test_a_checkpoint_of_another_number_of_images_is_refused(tmp_path):
 def test_too_few_images_for_a_batch(tmp_path):
     with pytest.raises(ValueError, match="do not fill one batch of 65"):
         trainer(tmp_path, TrainingSettings(batch_size=65))
+
+
+def test_the_fused_adam_takes_kerass_steps():
+    random, weights = np.random.default_rng(0), []
+    gradients = [
+        random.normal(size=(20, 5)).astype(np.float32) * 10.0 ** random.uniform(-6, 1, (20, 5)) for _ in range(2)
+    ]
+    for optimizer in (FusedAdam(1e-2, epsilon=1e-8), keras.optimizers.Adam(1e-2, epsilon=1e-8)):
+        variables = [keras.Variable(np.ones(5, np.float32)) for _ in range(2)]
+        optimizer.build(variables)
+        for step in range(20):
+            optimizer.apply([tf.constant(g[step], tf.float32) for g in gradients], variables)
+        weights.append([v.numpy() for v in variables])
+    np.testing.assert_allclose(weights[0], weights[1], rtol=1e-5)

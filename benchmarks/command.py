@@ -1,0 +1,146 @@
+"""`./run_experiments.sh benchmark`: how fast ours is beside a plain port, both timed in turns in one run."""
+
+import argparse
+import dataclasses
+import os
+import platform
+from contextlib import nullcontext
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from benchmarks import report
+from benchmarks.cases import GRADIENT, LOGITS, Bench
+from benchmarks.memory import IMAGES, peak_memory
+from benchmarks.plain_torch import TorchProcess
+from benchmarks.timing import interleave
+from data import mnist5k
+from experiments.context import check_writable
+from experiments.device import device, memory_bytes
+from experiments.parser import ROOT
+from experiments.progress import bar, say
+from experiments.results import versions
+from models.architecture import ARCHITECTURES
+from models.deep_bayes import DeepBayes
+from models.factorisation import FACTORISATIONS, SEVEN_NAMES
+from models.zoo import load_classifier
+
+BATCH, TRAINING_BATCH = 20, 50
+MEMORY_BATCHES = (20, IMAGES)
+CIFAR = ("GFZ", "DFX")
+GROWTH = {"images": (5, 10, 20, 50, 100), "K": (1, 2, 5, 10, 20), "C": (2, 5, 10)}
+
+
+def main(arguments: list[str]) -> int:
+    options = parse(arguments)
+    check_writable(options.output)
+    names = options.classifiers
+    result = {"machine": machine(), "versions": versions(), "rounds": options.rounds, "batch": BATCH}
+    result |= {"mnist": {}, "plane_frog": {}, "memory": {}, "growth": {}}
+    say(f"images: {BATCH} a batch, mnist5k/test; on {result['machine']['device']}; {options.rounds} rounds")
+    with bar(8 * len(names) + (0 if options.quick else 6 + 4 * len(names) + len(GROWTH) * 4)) as progress:
+        for name in names:
+            progress.describe(name)
+            result["mnist"][name] = time_classifier(load_classifier("mnist", name), options, progress)
+            say(
+                f"{name}: " + ", ".join(f"{c} {t['speedup']['ours'][0]:.2f}x" for c, t in result["mnist"][name].items())
+            )
+        if not options.quick:
+            for name in CIFAR:
+                progress.describe(f"{name} at CIFAR's size")
+                times = time_classifier(untrained("plane_frog", name), options, progress, (LOGITS, GRADIENT))
+                result["plane_frog"][name] = times
+            report.write(result, options.output)
+            progress.describe("growth")
+            result["growth"] = growth(options, progress)
+            for name in names:
+                progress.describe(f"{name}: memory")
+                result["memory"][name] = {
+                    who: {batch: peak_memory(name, who, batch) for batch in MEMORY_BATCHES} for who in ("ours", "plain")
+                }
+                progress.advance(4)
+    for file in report.write(result, options.output):
+        say(str(file))
+    return 0
+
+
+def parse(arguments):
+    parser = argparse.ArgumentParser("./run_experiments.sh benchmark", description=__doc__)
+    add = parser.add_argument
+    add("--classifiers", nargs="+", choices=SEVEN_NAMES, default=list(SEVEN_NAMES), metavar="NAME", help="default: all")
+    add("--rounds", type=int, default=7, metavar="N", help="turns of each contender (default 7)")
+    add("--quick", action="store_true", help="MNIST's networks only: no memory, no growth, no CIFAR sizes")
+    add("--torch", metavar="PYTHON", help="an interpreter that has PyTorch: the same networks in it take their turns")
+    folder = Path(os.environ.get("DEEPBAYES_RESULTS") or ROOT / "results") / "benchmark"
+    add("--output", type=Path, default=folder, metavar="DIR", help="default results/benchmark")
+    options = parser.parse_args(arguments)
+    if options.rounds < 1:
+        parser.error("--rounds must be at least 1")
+    return options
+
+
+def images_of(shape, classes: int, n: int):
+    """Digits where they fit, else noise."""
+    digits = mnist5k.load("test", None).spread(n)
+    if digits.x.shape[1:] == tuple(shape):
+        return digits.x, digits.y.astype(np.int32) % classes
+    generator = np.random.default_rng(0)
+    return generator.uniform(size=(n, *shape)).astype(np.float32), np.arange(n, dtype=np.int32) % classes
+
+
+def untrained(sizes: str | dict, name: str) -> DeepBayes:
+    """A classifier with random weights: what an image costs depends on trained ones in the attack gradient only."""
+    architecture = (
+        ARCHITECTURES[sizes] if isinstance(sizes, str) else dataclasses.replace(ARCHITECTURES["mnist"], **sizes)
+    )
+    keras.utils.set_random_seed(0)
+    return DeepBayes(FACTORISATIONS[name], architecture)
+
+
+def time_classifier(classifier, options, progress, only: tuple[str, ...] | None = None) -> dict:
+    """Every case of one classifier, or those named by `only`; and training."""
+    sizes, times = classifier.architecture, {}
+
+    def torch(x, y, samples):
+        noise = classifier.draw(0, np.arange(len(y)), samples)
+        return TorchProcess(options.torch, classifier, x, y, noise) if options.torch else nullcontext()
+
+    x, y = images_of(sizes.input_shape, sizes.num_classes, BATCH)
+    with torch(x, y, classifier.samples) as process:
+        for case in Bench(classifier, x, y, process).cases():
+            if only is None or case.name in only:
+                times[case.name] = interleave(case, options.rounds)
+                progress.advance(1)
+    x, y = images_of(sizes.input_shape, sizes.num_classes, TRAINING_BATCH)
+    with torch(x, y, 1) as process:
+        case = Bench(classifier, x, y, process).training(x, y)
+        times[case.name] = interleave(case, options.rounds)
+    progress.advance(1)
+    return times
+
+
+def growth(options, progress) -> dict:
+    """GFZ's logits and gradient as images, K and C grow: {axis: {size: {case: result}}}."""
+    found = {axis: {} for axis in GROWTH}
+    for axis, sizes in GROWTH.items():
+        for size in sizes:
+            classifier = untrained({"num_classes": size}, "GFZ") if axis == "C" else load_classifier("mnist", "GFZ")
+            classifier.samples = size if axis == "K" else classifier.samples
+            n = size if axis == "images" else BATCH
+            x, y = images_of(classifier.architecture.input_shape, classifier.architecture.num_classes, n)
+            for case in Bench(classifier, x, y).cases():
+                if case.name in (LOGITS, GRADIENT):
+                    found[axis].setdefault(size, {})[case.name] = interleave(case, options.rounds)
+        progress.advance(4)
+    return found
+
+
+def machine() -> dict:
+    """What was measured on."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    model = next(
+        (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.processor()
+    )
+    memory = memory_bytes() / 2**30
+    return {"processor": model, "device": device(), "memory_gib": memory, "system": platform.platform()}
