@@ -52,11 +52,11 @@ class Bench:
         yield Case("CW step", "image and step", self._cw(), n * STEPS)
         yield Case("detection: logits and statistics", "image", self._detection(), n)
 
-    def training(self, x, y) -> Case:
-        """A step of training at the batch of `x`; run last, for it moves the weights."""
-        x, labels = tf.constant(x), tf.constant(y)
-        one_hot = tf.one_hot(labels, self.classifier.architecture.num_classes)
-        shape = (1, len(y), self.classifier.architecture.dim_z)
+    def training(self) -> Case:
+        """A step of training; run last, for it moves the weights."""
+        x, n = self.x, len(self.y)
+        one_hot = self.classifier.one_hot(self.y)
+        shape = (1, n, self.classifier.architecture.dim_z)
         tiny = TrainingSettings(learning_rate=1e-7)
         ours, plains = make_optimizer(self.classifier, tiny), tf.keras.optimizers.Adam(1e-7, epsilon=1e-8)
         plains.build(self.plain.variables)
@@ -81,7 +81,7 @@ class Bench:
             last.numpy()
 
         contenders = {"ours": lambda: our_steps().numpy(), "plain": plain_steps} | self._torch("training step", STEPS)
-        return Case(TRAINING, "image", contenders, STEPS * len(y))
+        return Case(TRAINING, "image", contenders, STEPS * n)
 
     # ---- contenders --------------------------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from experiments.device import device, memory_bytes
 from experiments.parser import ROOT
 from experiments.progress import bar, say
 from experiments.results import versions
-from models.architecture import ARCHITECTURES
+from models.architecture import ARCHITECTURES, Architecture
 from models.deep_bayes import DeepBayes
 from models.factorisation import FACTORISATIONS, SEVEN_NAMES
 from models.zoo import load_classifier
@@ -49,7 +49,9 @@ def main(arguments: list[str]) -> int:
         if not options.quick:
             for name in CIFAR:
                 progress.describe(f"{name} at CIFAR's size")
-                times = time_classifier(untrained("plane_frog", name), options, progress, (LOGITS, GRADIENT))
+                times = time_classifier(
+                    untrained(ARCHITECTURES["plane_frog"], name), options, progress, (LOGITS, GRADIENT)
+                )
                 result["plane_frog"][name] = times
             report.write(result, options.output)
             progress.describe("growth")
@@ -89,11 +91,8 @@ def images_of(shape, classes: int, n: int):
     return generator.uniform(size=(n, *shape)).astype(np.float32), np.arange(n, dtype=np.int32) % classes
 
 
-def untrained(sizes: str | dict, name: str) -> DeepBayes:
+def untrained(architecture: Architecture, name: str) -> DeepBayes:
     """A classifier with random weights: what an image costs depends on trained ones in the attack gradient only."""
-    architecture = (
-        ARCHITECTURES[sizes] if isinstance(sizes, str) else dataclasses.replace(ARCHITECTURES["mnist"], **sizes)
-    )
     keras.utils.set_random_seed(0)
     return DeepBayes(FACTORISATIONS[name], architecture)
 
@@ -114,7 +113,7 @@ def time_classifier(classifier, options, progress, only: tuple[str, ...] | None 
                 progress.advance(1)
     x, y = images_of(sizes.input_shape, sizes.num_classes, TRAINING_BATCH)
     with torch(x, y, 1) as process:
-        case = Bench(classifier, x, y, process).training(x, y)
+        case = Bench(classifier, x, y, process).training()
         times[case.name] = interleave(case, options.rounds)
     progress.advance(1)
     return times
@@ -125,7 +124,10 @@ def growth(options, progress) -> dict:
     found = {axis: {} for axis in GROWTH}
     for axis, sizes in GROWTH.items():
         for size in sizes:
-            classifier = untrained({"num_classes": size}, "GFZ") if axis == "C" else load_classifier("mnist", "GFZ")
+            if axis == "C":
+                classifier = untrained(dataclasses.replace(ARCHITECTURES["mnist"], num_classes=size), "GFZ")
+            else:
+                classifier = load_classifier("mnist", "GFZ")
             classifier.samples = size if axis == "K" else classifier.samples
             n = size if axis == "images" else BATCH
             x, y = images_of(classifier.architecture.input_shape, classifier.architecture.num_classes, n)

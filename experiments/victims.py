@@ -89,22 +89,10 @@ def classifier_victim(
     settings["likelihood"] = classifier.likelihood
     models_x = classifier.factorisation.models_x
     cheap = {}
-    if (
-        classifier.factorisation.models_x and sizes.is_image and not on_gpu()
-    ):  # XLA would compile for every number of pairs
+    if models_x and sizes.is_image and not on_gpu():  # there XLA would compile for every number of pairs
         cheap = {"cheap_logits": partial(logits, drop=DROP), "cheap_snapshot": partial(snapshot, drop=DROP)}
-    return Victim(
-        name,
-        logits,
-        settings,
-        True,
-        snapshot,
-        bound=bound,
-        models_x=models_x,
-        trained_on=trained_on,
-        weights=weights,
-        **cheap,
-    )
+    facts = {"models_x": models_x, "trained_on": trained_on, "weights": weights}
+    return Victim(name, logits, settings, True, snapshot, bound=bound, **cheap, **facts)
 
 
 def chosen_victims(

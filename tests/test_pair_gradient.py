@@ -1,7 +1,5 @@
 """Gradients through the pairs of sample and class that carry weight, held to automatic differentiation through all."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -25,8 +23,7 @@ WITH_DECODER = [n for n, f in FACTORISATIONS.items() if f.models_x]
 
 
 def tiny(name, likelihood="l2"):
-    architecture = dataclasses.replace(ARCHITECTURES["tiny"], input_shape=(8, 8, 1))
-    classifier = DeepBayes(FACTORISATIONS[name], architecture, likelihood=likelihood)
+    classifier = DeepBayes(FACTORISATIONS[name], ARCHITECTURES["tiny"], likelihood=likelihood)
     for k, v in enumerate(classifier.trainable_variables):
         v.assign(0.3 * np.random.default_rng(k).normal(size=v.shape))
     return classifier
