@@ -220,6 +220,20 @@ class DeepBayes(keras.Model):
         """Every weight under a name that a file can keep: "q_tower/conv_0/kernel"."""
         return {f"{n}/{v.path}": v for n, layer in self.networks.items() for v in layer.weights}
 
+    def leave_out_dead_channels(self, seed: int = 0):
+        """Makes the image decoder, if there is one, skip channels that do not fire; see ImageDecoder.
+
+        They are sought on 300 latent samples between half and twice as wide as the prior.
+        """
+        a, f = self.architecture, self.factorisation
+        if not (f.models_x and a.is_image):
+            return
+        rows = 300
+        widths = tf.random.stateless_uniform((rows, 1), (seed, 0), 0.5, 2.0)
+        z = widths * tf.random.stateless_normal((rows, a.dim_z), (seed, 1))
+        y = self.one_hot(tf.range(rows) % a.num_classes)
+        self.p_x.leave_out_dead_channels([{"z": z, "y": y}[p] for p in f.x])
+
     # ---- pictures ----------------------------------------------------------------------------------------------------
 
     def reconstruct(self, x, labels):

@@ -13,6 +13,7 @@ import tensorflow as tf
 from keras import ops
 
 from models.architecture import Architecture
+from models.dead_channels import Trim, any_fires, find_trims, trimmed_kernels
 
 _KERNEL = 5
 
@@ -121,27 +122,33 @@ class Upsample(keras.layers.Conv2DTranspose):
         self.build((None, None, None, in_channels))
 
     def call(self, x):
+        return self.upsample(x, self.kernel)
+
+    def upsample(self, x, kernel):
+        """With a kernel in place of the layer's own, of other numbers of channels perhaps."""
+        return self.activation(self.transposed(x, kernel))
+
+    def transposed(self, x, kernel):
+        """The same before the activation."""
         if self.block:
-            wide = tf.nn.conv2d(x, self._block_kernel(), strides=self.block, padding="SAME")
-            out = tf.nn.depth_to_space(wide, 2 * self.block)[:, : self.size[0], : self.size[1]]
-        else:
-            shape = (tf.shape(x)[0], *self.size, self.filters)
-            out = tf.nn.conv2d_transpose(x, self.kernel, shape, strides=2, padding="SAME")
-        return self.activation(out)
+            wide = tf.nn.conv2d(x, self._block_kernel(kernel), strides=self.block, padding="SAME")
+            return tf.nn.depth_to_space(wide, 2 * self.block)[:, : self.size[0], : self.size[1]]
+        shape = (tf.shape(x)[0], *self.size, kernel.shape[2])
+        return tf.nn.conv2d_transpose(x, kernel, shape, strides=2, padding="SAME")
 
-    def backward(self, output, gradient):
-        """From the gradient in `output` to that in the input: the convolution that this layer is the transpose of."""
+    def backward(self, output, gradient, kernel):
+        """From the gradient in the output to that in the input: the convolution that this layer is the transpose of."""
         gradient = before_activation(self.activation, output, gradient)
-        return tf.nn.conv2d(gradient, self.kernel, strides=2, padding="SAME")
+        return tf.nn.conv2d(gradient, kernel, strides=2, padding="SAME")
 
-    def _block_kernel(self):
+    def _block_kernel(self, kernel):
         """(b + 2, b + 2, in, 2b * 2b * out): what each output of a block takes from the block and its neighbours.
 
         Output o = 2bj + p of block j takes input i = bj + s through tap o + pad - 2i = p + pad - 2s, with pad = 1 where
         SAME pads an even size and 2 where it pads an odd one; taps outside 0..4 are zero.
         """
         side, reach = 2 * self.block, self.block + 2
-        flipped = tf.transpose(self.kernel, (0, 1, 3, 2))  # (h, w, in, out)
+        flipped = tf.transpose(kernel, (0, 1, 3, 2))  # (h, w, in, out)
         for axis, length in enumerate(self.size):
             pad = 1 + length % 2
             taps = [p + pad - 2 * s for p in range(side) for s in range(-1, reach - 1)]
@@ -149,9 +156,10 @@ class Upsample(keras.layers.Conv2DTranspose):
             padding = [[0, 0]] * 4
             padding[axis] = [0, 1]  # index 5 reads zeros
             flipped = tf.gather(tf.pad(flipped, padding), flat, axis=axis)
-        out = self.filters
-        blocks = tf.reshape(flipped, (side, reach, side, reach, -1, out))
-        return tf.reshape(tf.transpose(blocks, (1, 3, 4, 0, 2, 5)), (reach, reach, -1, side * side * out))
+        channels = tuple(flipped.shape[2:])
+        blocks = tf.reshape(flipped, (side, reach, side, reach, *channels))
+        wide = (reach, reach, channels[0], side * side * channels[1])
+        return tf.reshape(tf.transpose(blocks, (1, 3, 4, 0, 2, 5)), wide)
 
 
 class ImageDecoder(keras.layers.Layer):
@@ -171,7 +179,17 @@ class ImageDecoder(keras.layers.Layer):
             self.upsamples.append(
                 Upsample(size, depths[k + 1], depths[k], "sigmoid" if last else "relu", name=f"upsample_{k}")
             )
+        self.trims: list[Trim] = []
         self.built = True
+
+    def leave_out_dead_channels(self, parts):
+        """Computes from now on only the channels that fire on such parts, and all where a batch turns out to need them.
+
+        The images stay the same but for the rounding of float32, whatever the weights become; see
+        models/dead_channels.py.
+        """
+        trims = find_trims(self.upsamples, tf.reshape(self.mlp(parts), (-1, *self.smallest)))
+        self.trims = trims if any(t.dead for t in trims) else []
 
     def call(self, parts):
         hidden = self.mlp(parts)
@@ -183,12 +201,25 @@ class ImageDecoder(keras.layers.Layer):
         return [tf.reshape(h, (-1, h.shape[-1])) for h in hidden] + self._images(hidden[-1])
 
     def _images(self, hidden) -> list:
-        """The outputs of the transposed convolutions, each (R, height, width, channels)."""
+        """The outputs of the transposed convolutions, each (R, height, width, channels), trimmed but for the images."""
+        outputs = self._upsampled(hidden, self._kernels())
+        if self.trims:
+            images, needed = outputs[-1], any_fires(outputs[:-1], self.trims)
+            outputs[-1] = tf.cond(needed, lambda: self._upsampled(hidden, self._all_kernels())[-1], lambda: images)
+        return outputs
+
+    def _upsampled(self, hidden, kernels) -> list:
         outputs, image = [], tf.reshape(hidden, (-1, *self.smallest))
-        for upsample in self.upsamples:
-            image = upsample(image)
+        for upsample, kernel in zip(self.upsamples, kernels, strict=True):
+            image = upsample.upsample(image, kernel)
             outputs.append(image)
         return outputs
+
+    def _kernels(self) -> list:
+        return trimmed_kernels(self.upsamples, self.trims) if self.trims else self._all_kernels()
+
+    def _all_kernels(self) -> list:
+        return [upsample.kernel.value for upsample in self.upsamples]
 
     def backward(self, outputs: list, gradient):
         """From the gradient in the images (R, H, W, ch) to that in the first part (R, Z), given rows of `activations`.
@@ -196,10 +227,26 @@ class ImageDecoder(keras.layers.Layer):
         What automatic differentiation does, for as many of the rows as are worth it.
         """
         depth = len(self.upsamples)
-        for upsample, output in zip(self.upsamples[::-1], outputs[: -depth - 1 : -1], strict=True):
-            gradient = upsample.backward(output, gradient)
-        flat = tf.reshape(gradient, (-1, math.prod(self.smallest)))
-        return self.mlp.backward(outputs[:-depth], flat)
+        dense, images = outputs[:-depth], outputs[-depth:]
+
+        def to_dense(images, kernels):
+            in_images = gradient
+            for upsample, output, kernel in zip(self.upsamples[::-1], images[::-1], kernels[::-1], strict=True):
+                in_images = upsample.backward(output, in_images, kernel)
+            return tf.reshape(in_images, (-1, math.prod(self.smallest)))
+
+        def through_all():
+            kernels = self._all_kernels()
+            return to_dense(self._upsampled(dense[-1], kernels), kernels)
+
+        def through_kept():
+            return to_dense(images, self._kernels())
+
+        if self.trims:
+            in_dense = tf.cond(any_fires(images[:-1], self.trims), through_all, through_kept)
+        else:
+            in_dense = through_kept()
+        return self.mlp.backward(dense, in_dense)
 
 
 def before_activation(activation, output, gradient):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from models.architecture import ARCHITECTURES, Architecture
 from models.deep_bayes import DeepBayes
@@ -132,4 +133,6 @@ def load_classifier(
         if arrays[variable_name].shape != tuple(variable.shape):
             raise FileError(f"{file}: {variable_name} has shape {arrays[variable_name].shape}, not {variable.shape}")
         variable.assign(arrays[variable_name].astype(np.float32))
+    if not tf.config.list_physical_devices("GPU"):  # unmeasured there
+        classifier.leave_out_dead_channels()
     return classifier
