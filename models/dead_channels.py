@@ -20,7 +20,9 @@ MOST_BOUNDS = 4
 MARGIN = 1.25
 """Bounds must stay below zero on the sample that finds them even if their positive weights were this much larger."""
 LEAST_SHARE = 0.125
-"""Of a layer's channels; with fewer to leave out the layer is not touched."""
+"""Of a layer's channels; with fewer dead ones the layer is not touched."""
+_LANES = 16
+"""Channels that a convolution computes in the time of one."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Trim:
     """What is computed of a layer's output channels.
 
     Attributes:
-      live: channels that are computed, ascending.
+      live: channels that the next layer reads, ascending.
       dead: groups of the others; one bound, the maximum of their kernels, is computed for each group.
     """
 
@@ -40,9 +42,14 @@ class Trim:
         bounds = [tf.reduce_max(tf.gather(kernel, group, axis=2), axis=2, keepdims=True) for group in self.dead]
         return tf.concat([tf.gather(kernel, self.live, axis=2), *bounds], axis=2)
 
+    @property
+    def passed_on(self) -> int:
+        """How many of the computed channels the next layer gets: all (its weights for a few bounds are zero), or live ones."""
+        return len(self.live) + (len(self.dead) if len(self.dead) <= MOST_BOUNDS else 0)
+
     def inputs(self, kernel):
-        """The next layer's kernel, for inputs that this layer's `outputs` made: none of it reads a bound."""
-        return tf.pad(tf.gather(kernel, self.live, axis=3), [[0, 0]] * 3 + [[0, len(self.dead)]])
+        """The next layer's kernel, for what it gets of this layer's `outputs`; none of it reads a bound."""
+        return tf.pad(tf.gather(kernel, self.live, axis=3), [[0, 0]] * 3 + [[0, self.passed_on - len(self.live)]])
 
 
 def find_trims(upsamples, images) -> list[Trim]:
@@ -51,7 +58,7 @@ def find_trims(upsamples, images) -> list[Trim]:
     for upsample in upsamples[:-1]:
         kernel = upsample.kernel if not trims else trims[-1].inputs(upsample.kernel)
         trims.append(_find_trim(kernel.numpy(), lambda k, u=upsample, x=images: u.transposed(x, k).numpy()))
-        images = upsample.upsample(images, trims[-1].outputs(kernel))
+        images = upsample.upsample(images, trims[-1].outputs(kernel))[..., : trims[-1].passed_on]
     return trims
 
 
@@ -88,9 +95,9 @@ def _find_trim(kernel: np.ndarray, convolve) -> Trim:
         else:
             if len(groups) < MOST_BOUNDS and stays_below_zero(own):
                 groups.append((own, [int(channel)]))
-    dead = tuple(tuple(members) for _, members in groups)
-    left_out = sum(dead, ())
-    channels = kernel.shape[2]
-    if len(left_out) - len(dead) < LEAST_SHARE * channels:
+    dead, channels = tuple(tuple(members) for _, members in groups), kernel.shape[2]
+    if len(silent) < LEAST_SHARE * channels:
         return Trim(tuple(range(channels)))
-    return Trim(tuple(sorted(set(range(channels)) - set(left_out))), dead)
+    if -(-(channels - len(sum(dead, ())) + len(dead)) // _LANES) == -(-channels // _LANES):
+        dead = tuple((int(channel),) for channel in silent)  # bounds save nothing here: computed, and not passed on
+    return Trim(tuple(sorted(set(range(channels)) - set(sum(dead, ())))), dead)

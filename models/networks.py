@@ -137,9 +137,13 @@ class Upsample(keras.layers.Conv2DTranspose):
         return tf.nn.conv2d_transpose(x, kernel, shape, strides=2, padding="SAME")
 
     def backward(self, output, gradient, kernel):
-        """From the gradient in the output to that in the input: the convolution that this layer is the transpose of."""
-        gradient = before_activation(self.activation, output, gradient)
-        return tf.nn.conv2d(gradient, kernel, strides=2, padding="SAME")
+        """From the gradient in the output, or in its first channels, to that in the input.
+
+        It is the convolution that this layer is the transpose of.
+        """
+        channels = gradient.shape[-1]
+        gradient = before_activation(self.activation, output[..., :channels], gradient)
+        return tf.nn.conv2d(gradient, kernel[:, :, :channels], strides=2, padding="SAME")
 
     def _block_kernel(self, kernel):
         """(b + 2, b + 2, in, 2b * 2b * out): what each output of a block takes from the block and its neighbours.
@@ -211,8 +215,8 @@ class ImageDecoder(keras.layers.Layer):
     def _upsampled(self, hidden, kernels) -> list:
         outputs, image = [], tf.reshape(hidden, (-1, *self.smallest))
         for upsample, kernel in zip(self.upsamples, kernels, strict=True):
-            image = upsample.upsample(image, kernel)
-            outputs.append(image)
+            outputs.append(upsample.upsample(image[..., : kernel.shape[3]], kernel))
+            image = outputs[-1]
         return outputs
 
     def _kernels(self) -> list:
