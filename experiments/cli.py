@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 
 from attacks.registry import ATTACKS
-from experiments.parser import HANDED_ON, ROOT, parser
+from experiments.parser import HANDED_ON, OF_THE_PAPER, ROOT, parser
 
 MODULES = {"greybox": "student_attack", "blackbox": "student_attack"}
 """Commands whose module in experiments/ has another name; those of attacks are experiments/attack.py's."""
@@ -52,7 +52,8 @@ def main(arguments: list[str] | None = None) -> int:
     if passed_on:
         parser().error(f"unrecognized arguments: {' '.join(passed_on)}")
     module = MODULES.get(options.command, "attack" if options.command in ATTACKS else options.command)
-    return run_safely(lambda: importlib.import_module(f"experiments.{module}").run(options))
+    package = "reproduction" if options.command in OF_THE_PAPER else "experiments"
+    return run_safely(lambda: importlib.import_module(f"{package}.{module}").run(options))
 
 
 def run_safely(work: Callable[[], int]) -> int:

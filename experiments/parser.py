@@ -25,6 +25,8 @@ EXAMPLES = """examples:
   ./run_experiments.sh detect --attack fgsm                    what the detectors notice of it, beside the paper's
   ./run_experiments.sh train --classifiers GBZ --epochs 100    goes on by itself after an interruption
   ./run_experiments.sh report                                  tables and figures from the results that exist
+  ./run_experiments.sh table F.1                               the paper's Table F.1 beside ours, from what was run
+  ./run_experiments.sh regression                              every result against the paper's
   ./run_experiments.sh parity tests/golden/*.npz               every number against the 2019 code's
   ./run_experiments.sh test                                    installs the test tools, runs the suite
 """
@@ -43,6 +45,9 @@ COMMANDS = {
     "ood": "how well the detectors tell other images from those of the data set",
     "rings": "the paper's Figure 2: two rings, three detectors; seconds to run",
     "report": "tables and figures from the results that exist",
+    "table": "a table of the paper beside ours: table F.2; runs what is missing when told to",
+    "figure": "a figure of the paper beside ours: figure 3",
+    "regression": "every stored result against the paper's, or an earlier folder's; exit code 1 where one is outside",
     "parity": "compare with golden files of the 2019 code: parity FILE.npz ...",
     "legacy": "the command lines of 2019, in the working directory: legacy attack --data mnist ...",
     "benchmark": "time it beside a plain port and, where it is installed, PyTorch",
@@ -55,6 +60,8 @@ HANDED_ON = ("parity", "legacy", "benchmark")
 on the bridge to 2019 and on the benchmarks."""
 
 
+OF_THE_PAPER = ("table", "figure", "regression")
+"""Commands that are in reproduction/."""
 _BY_GRADIENT = [a.name for a in ATTACKS.values() if a.needs == GRADIENT and not a.evades_detectors]
 BY_ATTACK = {"detect": list(ATTACKS), "transfer": list(ATTACKS), "greybox": _BY_GRADIENT, "blackbox": _BY_GRADIENT}
 """Commands that take --attack, and which."""
@@ -129,6 +136,9 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument("--epochs", type=positive, default=10, metavar="N", help="default 10")
             command.add_argument("--fresh", action="store_true", help="train again")
             continue
+        if name in OF_THE_PAPER:
+            _of_the_paper(command, name)
+            continue
         _common(command)
         if name == "train":
             _training(command)
@@ -185,8 +195,12 @@ def _common(command):
 
 
 def _seed_and_output(command):
+    command.add_argument("--seed", type=seed, default=0, metavar="S", help="seed of everything random (default 0)")
+    _output(command)
+
+
+def _output(command):
     results, add = os.environ.get("DEEPBAYES_RESULTS"), command.add_argument
-    add("--seed", type=seed, default=0, metavar="S", help="seed of everything random (default 0)")
     add(
         "--output",
         type=lambda p: Path(p).absolute(),
@@ -194,6 +208,38 @@ def _seed_and_output(command):
         metavar="DIR",
         help="results store (default: $DEEPBAYES_RESULTS, else results/)",
     )
+
+
+def _of_the_paper(command, name: str):
+    add = command.add_argument
+    if name == "regression":
+        text = "an earlier results folder, or reference/paper_2019.csv (default)"
+        add("--against", type=Path, metavar="PATH", help=text)
+        text = "results to hold against it (default: those that come with the project)"
+        add("--results", type=Path, metavar="DIR", help=text)
+        _output(command)
+        return
+    text = "F.1 F.2 ... as the paper numbers them" if name == "table" else "3 B.1 ... as the paper numbers them"
+    add("names", nargs="+", metavar="NAME", help=text)
+    add(
+        "--classifiers", nargs="+", choices=FACTORISATIONS, metavar="NAME", help="default: all that the paper has there"
+    )
+    _output(command)
+    if name == "figure":
+        return
+    add("--num-images", type=count, default=0, metavar="N",
+        help="what is there must stand on as many, what is missing is run on as many (default: any; 100)")  # fmt: skip
+    add("--dim-z", type=positive, nargs="+", metavar="Z", help="of the bottleneck study: only these latent sizes")
+    add(
+        "--epochs",
+        type=positive,
+        default=100,
+        metavar="N",
+        help="of training (default 100)",
+    )
+    add("--weights", type=Path, metavar="DIR", help="folder of weights that you trained")
+    add("--data-dir", type=Path, metavar="DIR", help="folder of data sets (default: $DEEPBAYES_DATA)")
+    add("--yes", action="store_true", help="run what is missing without asking")
 
 
 def _training(command):

@@ -1,8 +1,10 @@
 """Published numbers that results are shown beside: reference/paper_2019.csv, each with its source in the paper."""
 
 import csv
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 FILE = Path(__file__).resolve().parent.parent / "reference" / "paper_2019.csv"
 WEIGHTS_MARK = "#"
@@ -12,12 +14,61 @@ SAME_CLASSIFIERS = {"mnist5k": "mnist"}
 PAPER_IMAGES = {"mnist": "the 10,000 official MNIST test images"}
 
 
+class Key(NamedTuple):
+    """What a figure is of.
+
+    Attributes:
+      attack: "clean", "pgd", "greybox_pgd", "blackbox_pgd", "transfer_pgd", "wbs_logit".
+      parameter: "eps=0.1", "eps=0.2;lambda=1", "eps=0.1;dim_z=16", "eps=0.3;from=DBX", "all eps", "eps<=0.3"; "" for
+        clean images. The latent size is named where it is not the data set's own.
+      metric: "accuracy_percent", "student_accuracy_percent", "success_percent", "tp_marginal_percent",
+        "tp_logit_percent", "tp_kl_percent" (true positives among successful attacks at 5 % false ones),
+        "min_linf_mean", "min_linf_median" (of the smallest successful eps), "l2_mean" (of successful perturbations).
+    """
+
+    dataset: str
+    classifier: str
+    attack: str
+    parameter: str
+    metric: str
+
+
+@dataclass(frozen=True)
+class Published:
+    """A published figure.
+
+    Attributes:
+      source: "Table F.1, p. 23".
+      kind: "printed", or "digitised" where it was read from the coordinates of a plot.
+      note: what must be known to compare with it; often "".
+    """
+
+    key: Key
+    value: float
+    source: str
+    kind: str
+    note: str
+
+    @property
+    def place(self) -> str:
+        """ "Table F.1"."""
+        return self.source.split(",")[0]
+
+
 @cache
-def _table() -> dict[tuple, float]:
+def published() -> tuple[Published, ...]:
+    """All figures of the paper, tables of its appendices first."""
     with open(FILE, newline="") as file:
-        rows = list(csv.DictReader(file))
-    keys = ("dataset", "classifier", "attack", "parameter", "metric")
-    return {tuple(r[k] for k in keys): float(r["value"]) for r in rows}
+        return tuple(
+            Published(Key(*(row[k] for k in Key._fields)), float(row["value"]), row["source"], row["kind"], row["note"])
+            for row in csv.DictReader(file)
+        )
+
+
+@cache
+def _table() -> dict[Key, float]:
+    """By key; of a figure that stands in several places the first."""
+    return {p.key: p.value for p in reversed(published())}
 
 
 def paper_accuracy(dataset: str, classifier: str, attack: str, parameter: str = "") -> float | None:
@@ -32,7 +83,7 @@ def paper_detection(dataset: str, classifier: str, attack: str, parameter: str, 
 
 def _published(dataset: str, classifier: str, attack: str, parameter: str, metric: str) -> float | None:
     classifier = classifier.split(WEIGHTS_MARK)[0]
-    return _table().get((SAME_CLASSIFIERS.get(dataset, dataset), classifier, attack, parameter, metric))
+    return _table().get(Key(SAME_CLASSIFIERS.get(dataset, dataset), classifier, attack, parameter, metric))
 
 
 def curve_of_2019(classifier: str) -> list[dict[str, float]]:
@@ -53,3 +104,16 @@ def paper_images(dataset: str, attack: str = "") -> str | None:
     """The images that the paper's figures stand on, as captions name them; None where it has none to show."""
     images = PAPER_IMAGES.get(SAME_CLASSIFIERS.get(dataset, dataset))
     return f"{images} (SPSA: 1,000 of them)" if images and attack == "spsa" else images
+
+
+def published_attack(attack: str, through: str = "", statistic: str = "none") -> str:
+    """The attack of a key: its name, by way of what, and the statistic that WB+S evades."""
+    if attack == "wbs":
+        return f"wbs_{statistic}"
+    return f"{through}_{attack}" if through else attack
+
+
+def published_parameter(parameter: str, value: float, attack: str, statistic: str = "none", weight: float = 0) -> str:
+    """The parameter of a key; without a detector to evade WB+S's weight has no effect, and the paper's is 0."""
+    lambda_ = f";lambda={0 if statistic == 'none' else weight:g}" if attack == "wbs" else ""
+    return f"{parameter}={value:g}{lambda_}"

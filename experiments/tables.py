@@ -8,7 +8,7 @@ from rich.table import Table as RichTable
 from attacks.registry import ATTACKS, GRADIENT, NOTHING, SCORES
 from experiments.intervals import percent
 from experiments.plan import flag
-from experiments.reference import paper_accuracy, paper_images
+from experiments.reference import paper_accuracy, paper_images, published_attack, published_parameter
 
 NEEDS = {
     GRADIENT: "white box, true labels",
@@ -114,16 +114,13 @@ class AttackRun(Run):
     @property
     def paper_attack(self) -> str:
         """The attack in reference/paper_2019.csv."""
-        if self.attack == "wbs":
-            return f"wbs_{self._option('statistic')}"
-        return f"{self.through}_{self.attack}" if self.through else self.attack
+        statistic = self._option("statistic") if self.attack == "wbs" else "none"
+        return published_attack(self.attack, self.through, statistic)
 
     def paper_key(self, value: float) -> str:
         """The parameter in reference/paper_2019.csv."""
-        weight = ""
-        if self.attack == "wbs":  # without a detector to evade the weight has no effect, and the paper's is 0
-            weight = f";lambda={0 if self._option('statistic') == 'none' else self._option('lambda_'):g}"
-        return f"{self.parameter}={value:g}{weight}"
+        of_wbs = (self._option("statistic"), self._option("lambda_")) if self.attack == "wbs" else ()
+        return published_parameter(self.parameter, value, self.attack, *of_wbs)
 
     def _option(self, name: str):
         return dict(self.changed).get(name, ATTACKS[self.attack].defaults(self.protocol)[name])

@@ -44,7 +44,7 @@ class Trim:
 
     @property
     def passed_on(self) -> int:
-        """How many of the computed channels the next layer gets: all (its weights for a few bounds are zero), or live ones."""
+        """How many computed channels the next layer gets: all (its weights for a few bounds are zero), or the live."""
         return len(self.live) + (len(self.dead) if len(self.dead) <= MOST_BOUNDS else 0)
 
     def inputs(self, kernel):

@@ -1,0 +1,163 @@
+"""`figure 3`: a figure of the paper from stored results, the paper's own figures beside it on the same axes."""
+
+import argparse
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from experiments.context import check_writable
+from experiments.errors import UsageError
+from experiments.figures import save, style
+from experiments.progress import say
+from experiments.reference import Key, published
+from models.factorisation import SEVEN_NAMES
+from reproduction.gathered import best_figures, figures_of
+from reproduction.measured import Measured
+
+ATTACKS_OF = {
+    "Figure 3": ("mnist", ("fgsm", "pgd")),
+    "Figure 4": ("plane_frog", ("fgsm", "pgd")),
+    "Figure 5": ("mnist", ("cw",)),
+    "Figure 7": ("plane_frog", ("cw",)),
+    "Figure B.1": ("mnist", ("mim",)),
+    "Figure B.2": ("plane_frog", ("mim",)),
+}
+"""What the paper's figures of curves show: data set and attacks."""
+TRANSFER = ("Figure A.4", "Figure A.5")
+_ROWS = ("accuracy_percent", "min_linf_mean", "l2_mean", "tp_marginal_percent", "tp_logit_percent", "tp_kl_percent")
+_LABELS = ("accuracy (%)", "mean minimum Linf", "mean L2 of successes", "marginal (%)", "logit (%)", "KL (%)")
+
+
+def run(options: argparse.Namespace) -> int:
+    check_writable(options.output)
+    known = [*ATTACKS_OF, *TRANSFER]
+    for name in options.names:
+        if f"Figure {name}" not in known:
+            listed = ", ".join(p.removeprefix("Figure ") for p in known)
+            raise UsageError(f"Figure {name} is not one of those that are drawn here: {listed}")
+    ours, names = best_figures(options.output), options.classifiers or list(SEVEN_NAMES)
+    for place in (f"Figure {name}" for name in options.names):
+        file = options.output / "paper" / f"{place.lower().replace(' ', '_')}.png"
+        if draw(place, ours, names, file):
+            say(f"figure: {file}")
+        else:
+            tables = " ".join(_tables_behind(place))
+            say(f"{place}: no results to draw yet; make some: ./run_experiments.sh table {tables} --yes")
+    return 0
+
+
+def _tables_behind(place: str) -> list[str]:
+    if place in TRANSFER:
+        return ["..."]
+    dataset, attacks = ATTACKS_OF[place]
+    found = {p.place for p in published() if p.key.dataset == dataset and p.key.attack in attacks}
+    return sorted(p.removeprefix("Table ") for p in found if p.startswith("Table F") and int(p.split(".")[1]) < 23)
+
+
+def draw(place: str, ours: dict[Key, Measured], names: list[str], file: Path) -> Path | None:
+    """The figure of this place, or None where no result of ours belongs in it."""
+    if place in TRANSFER:
+        return _matrices(place, ours, names, file)
+    dataset, attacks = ATTACKS_OF[place]
+    paper = {p.key: p.value for p in reversed(published())}
+    wanted = [k for k in paper if k.dataset == dataset and k.attack in attacks and k.classifier in names]
+    wanted = [k for k in wanted if "dim_z" not in k.parameter and not k.parameter.startswith("eps<=")]
+    if not any(k in ours and ours[k].value is not None for k in wanted):
+        return None
+    rows = [(m, text) for m, text in zip(_ROWS, _LABELS, strict=True) if any(k.metric == m for k in wanted)]
+    shape = len(rows), 2 * len(attacks)
+    figure, axes = plt.subplots(*shape, figsize=(3.6 * shape[1], 2.7 * shape[0]), sharey="row", squeeze=False)
+    styles = style(names)
+    for column, attack in enumerate(attacks):
+        for row, (metric, text) in enumerate(rows):
+            keys = [k for k in wanted if k.attack == attack and k.metric == metric]
+            mine, theirs = axes[row, 2 * column], axes[row, 2 * column + 1]
+            _panel(mine, {k: ours[k] for k in keys if k in ours}, names, styles)
+            _panel(theirs, {k: paper[k] for k in keys}, names, styles)
+            if column == 0:
+                mine.set_ylabel(text)
+            if row == 0:
+                mine.set_title(f"this port: {attack.upper()}")
+                theirs.set_title(f"the paper: {attack.upper()}")
+    handles = [plt.Line2D([], [], label=n, **styles[n]) for n in names]
+    figure.legend(handles=handles, loc="upper center", ncols=len(names), bbox_to_anchor=(0.5, 0.0), frameon=False)
+    figure.suptitle(f"{place}: {dataset}; bars are 95 % intervals", y=1.0)
+    figure.tight_layout()
+    return save(figure, file)
+
+
+def _panel(axis, values: dict[Key, Measured | float], names: list[str], styles: dict) -> None:
+    """Curves over the parameter; a point a classifier where the figure is over a whole grid."""
+    for place, name in enumerate(names):
+        own = {k: v for k, v in values.items() if k.classifier == name}
+        points = sorted((_x(k, place), *_triple(v)) for k, v in own.items())
+        points = [p for p in points if p[1] is not None]
+        if not points:
+            continue
+        x, y, low, high = np.array(points, float).T
+        whole = any(k.parameter.startswith("all") for k in own)
+        line = {"linestyle": ""} if whole else {}
+        axis.errorbar(x, y, yerr=[y - low, high - y], elinewidth=1, linewidth=1.2, **line, **styles[name])
+    if any(k.parameter.startswith("all") for k in values):
+        axis.set_xticks(range(len(names)), names, fontsize=7)
+    elif any(k.parameter.startswith("c=") for k in values):
+        axis.set_xscale("log")
+        axis.set_xlabel("c")
+    else:
+        axis.set_xlabel("eps")
+    if any(k.metric.endswith("percent") for k in values):
+        axis.set_ylim(-3, 103)
+    axis.grid(alpha=0.3)
+
+
+def _x(key: Key, place: int) -> float:
+    return place if key.parameter.startswith("all") else float(key.parameter.split("=")[1])
+
+
+def _triple(value: Measured | float) -> tuple:
+    if isinstance(value, Measured):
+        return (
+            value.value,
+            value.value if value.low is None else value.low,
+            value.value if value.low is None else value.high,
+        )
+    return value, value, value
+
+
+def _matrices(place: str, ours: dict[Key, Measured], names: list[str], file: Path) -> Path | None:
+    """Accuracy of each classifier on what fooled another, ours above the paper's."""
+    figures = [p for p in figures_of(place) if p.key.metric == "accuracy_percent"]
+    columns = sorted({(p.key.attack, p.key.parameter.split(";")[0]) for p in figures})
+    if not any(p.key in ours for p in figures):
+        return None
+    figure, axes = plt.subplots(2, len(columns), figsize=(4.2 * len(columns), 8.4), squeeze=False)
+    for column, (attack, eps) in enumerate(columns):
+        chosen = {p.key: p.value for p in figures if (p.key.attack, p.key.parameter.split(";")[0]) == (attack, eps)}
+        mine = {k: ours[k].value for k in chosen if k in ours}
+        for row, (whose, values) in enumerate((("this port", mine), ("the paper", chosen))):
+            matrix = np.full((len(names), len(names)), np.nan)
+            for key, value in values.items():
+                source = key.parameter.split("from=")[1]
+                if value is not None and key.classifier in names and source in names:
+                    matrix[names.index(key.classifier), names.index(source)] = value
+            _matrix(axes[row, column], matrix, names)
+            axes[row, column].set_title(f"{whose}: {attack.removeprefix('transfer_').upper()}, {eps.replace('=', ' ')}")
+    figure.suptitle(f"{place}: accuracy (%) on the images that fooled the classifier they were made against")
+    figure.tight_layout()
+    return save(figure, file)
+
+
+def _matrix(axis, matrix, names: list[str]) -> None:
+    axis.imshow(matrix, cmap="viridis", vmin=0, vmax=100)
+    for (row, column), value in np.ndenumerate(matrix):
+        if not np.isnan(value):
+            colour = "white" if value < 60 else "black"
+            axis.text(column, row, f"{value:.0f}", ha="center", va="center", color=colour, fontsize=8)
+    axis.set_xticks(range(len(names)), names, fontsize=8)
+    axis.set_yticks(range(len(names)), names, fontsize=8)
+    axis.set(xlabel="images made against", ylabel="attacked")

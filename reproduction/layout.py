@@ -1,0 +1,96 @@
+"""A table of the paper, ours beside it: one table a metric, classifiers in rows, parameters in columns."""
+
+from experiments.reference import Key, Published
+from experiments.tables import Table
+from models.factorisation import SEVEN_NAMES
+from reproduction.measured import Measured
+
+METRICS = {
+    "accuracy_percent": "accuracy, %",
+    "student_accuracy_percent": "accuracy of the student, %",
+    "success_percent": "success, %",
+    "tp_marginal_percent": "noticed by marginal detection, % of successful attacks",
+    "tp_logit_percent": "noticed by logit detection, % of successful attacks",
+    "tp_kl_percent": "noticed by KL detection, % of successful attacks",
+    "min_linf_mean": "mean minimum perturbation (Linf)",
+    "min_linf_median": "median minimum perturbation (Linf)",
+    "l2_mean": "mean L2 norm of successful perturbations",
+}
+IN_PIXELS = ("min_linf_mean", "min_linf_median", "l2_mean")
+_MOST_COLUMNS = 7
+
+
+def tables_of(place: str, figures: list[Published], ours: dict[Key, Measured]) -> list[Table]:
+    """The tables of one place in the paper."""
+    found = []
+    for metric, text in METRICS.items():
+        of_metric = [f for f in figures if f.key.metric == metric]
+        for group in _split(of_metric):
+            found.append(_table(place, text, group, ours))
+    return found
+
+
+def _split(figures: list[Published]) -> list[list[Published]]:
+    """Groups of at most seven columns: by attack where there are more, then by what follows the first parameter."""
+    if not figures:
+        return []
+    for by in (lambda k: (), lambda k: (k.dataset, k.attack), lambda k: (k.dataset, k.attack, _rest(k.parameter))):
+        groups: dict[tuple, list[Published]] = {}
+        for figure in figures:
+            groups.setdefault(by(figure.key), []).append(figure)
+        if all(len(_columns(g)) <= _MOST_COLUMNS for g in groups.values()):
+            break
+    return list(groups.values())
+
+
+def _rest(parameter: str) -> str:
+    return parameter.partition(";")[2]
+
+
+def _columns(figures: list[Published]) -> list[tuple[str, str, str]]:
+    return list(dict.fromkeys((f.key.dataset, f.key.attack, f.key.parameter) for f in figures))
+
+
+def _table(place: str, text: str, figures: list[Published], ours: dict[Key, Measured]) -> Table:
+    columns = _columns(figures)
+    shared = [len({column[k] for column in columns}) == 1 for k in range(3)]
+    by_cell = {(f.key.classifier, *column): f for f in figures for column in [_columns([f])[0]]}
+    rows, n, protocols = [], set(), set()
+    names = dict.fromkeys(f.key.classifier for f in figures)
+    for name in [*(n for n in SEVEN_NAMES if n in names), *(n for n in names if n not in SEVEN_NAMES)]:
+        cells = []
+        for column in columns:
+            figure = by_cell.get((name, *column))
+            measured = ours.get(figure.key) if figure else None
+            cells.append("" if figure is None else cell(measured, figure))
+            if measured is not None and measured.value is not None:
+                n.add(measured.n)
+                protocols.add(measured.settings["protocol"]["name"])
+        rows.append([name, *cells])
+    heads = [
+        " ".join(_label(part) for part, same in zip(c, shared, strict=True) if not same) or "ours" for c in columns
+    ]
+    common = [_label(part) for part, same in zip(columns[0], shared, strict=True) if same and part]
+    caption = f"Ours / the paper's / difference; +- is the 95 % interval. {figures[0].source}."
+    if n:
+        stands = f"{min(n):,}" if len(n) == 1 else f"{min(n):,} to {max(n):,}"
+        caption += f" Ours stand on {stands} images, protocol {', '.join(sorted(protocols))}."
+    digitised = sum(f.kind == "digitised" for f in figures)
+    caption += f" {digitised} of the paper's were read off a plot." if digitised else ""
+    return Table(
+        f"{place}: {text} ({', '.join(common)})" if common else f"{place}: {text}", ["", *heads], rows, caption
+    )
+
+
+def _label(part: str) -> str:
+    return part.replace("=", " ").replace(";", ", ").replace("_", " ")
+
+
+def cell(measured: Measured | None, figure: Published) -> str:
+    """ "62.0 +-3.1 / 74.5 / -12.5"; "- / 74.5" where there is nothing of ours, n/a where nothing could be measured."""
+    digits = 3 if figure.key.metric in IN_PIXELS else 1
+    paper = f"{figure.value:.{digits}f}"
+    if measured is None or measured.value is None:
+        return f"{'-' if measured is None else 'n/a'} / {paper}"
+    half = "" if measured.low is None else f" +-{(measured.high - measured.low) / 2:.{digits}f}"
+    return f"{measured.value:.{digits}f}{half} / {paper} / {measured.value - figure.value:+.{digits}f}"

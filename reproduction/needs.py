@@ -1,0 +1,160 @@
+"""The runs that a set of the paper's figures needs, as command lines, and how long they take here."""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from attacks.registry import ATTACKS
+from data.registry import DATASETS
+from experiments.crafting import cost
+from experiments.plan import make_plan
+from experiments.reference import Published
+from models import zoo
+from models.factorisation import FACTORISATIONS, SEVEN_NAMES
+from models.files import FileError
+
+PROTOCOL = "paper"
+_STUDENTS = ("greybox", "blackbox")
+_TRAINING_SECONDS = {"mnist": 55, "plane_frog": 60}
+"""An epoch on one core of the machine that trained what ships; in hours only a rough guide elsewhere."""
+
+
+@dataclass(frozen=True)
+class Needed:
+    """One command for several classifiers and values.
+
+    Attributes:
+      command: without classifiers, grid and common options: ("detect", "--attack", "fgsm").
+      parameter: "eps", "c", or "" where there is no grid. weights: folder, or "" for what ships.
+    """
+
+    command: tuple[str, ...]
+    dataset: str
+    dim_z: int | None
+    parameter: str
+    grid: tuple[float, ...]
+    classifiers: tuple[str, ...]
+    weights: str = ""
+
+    def arguments(self, num_images: str, extra: tuple[str, ...] = ()) -> list[str]:
+        grid = [f"--{self.parameter}", *(f"{v:g}" for v in self.grid)] if self.grid else []
+        dim_z = ["--dim-z", str(self.dim_z)] if self.dim_z else []
+        weights = ["--weights", self.weights] if self.weights else []
+        common = ["--protocol", PROTOCOL, "--num-images", num_images, *extra]
+        return [*self.command, "--dataset", self.dataset, "--classifiers", *self.classifiers, *dim_z, *grid, *weights,
+                *common]  # fmt: skip
+
+
+def why_not(figure: Published) -> str:
+    """Why no run of ours can measure it; "" where one can."""
+    key = figure.key
+    if key.dataset not in DATASETS:
+        return "the fusion models on VGG16 features (section 4.3) are not part of this port"
+    if key.classifier == "BNN":
+        return "BNN, the paper's Bayesian network without a latent variable, is not part of this port"
+    if key.classifier not in FACTORISATIONS or key.metric == "success_percent":
+        return "a statement of the text"
+    if key.attack.startswith(_STUDENTS) and key.metric == "tp_logit_percent":
+        return "detection of grey- and black-box attacks is not part of `detect`"
+    if key.attack.startswith("transfer") and key.metric.startswith("tp_"):
+        return "detection of transferred attacks: detect --guard, not part of `transfer`"
+    return ""
+
+
+def needed(figures: Iterable[Published]) -> list[Needed]:
+    """The commands that measure these figures, each with all the classifiers and values that share it."""
+    figures = list(figures)
+    detected = {(f.key.dataset, f.key.classifier, f.key.attack) for f in figures if f.key.metric.startswith("tp_")}
+    found: dict[tuple, tuple[dict, set]] = {}
+    for figure in figures:
+        key = figure.key
+        parts = dict(p.split("=", 1) for p in key.parameter.split(";") if "=" in p and "<=" not in p)
+        attack = key.attack.split("_")[-1] if not key.attack.startswith("wbs") else "wbs"
+        command = _command(key.attack, parts, (key.dataset, key.classifier, key.attack) in detected)
+        parameter = "" if key.attack == "clean" else ATTACKS[attack].parameter
+        dim_z = int(parts["dim_z"]) if "dim_z" in parts else None
+        classifiers, values = found.setdefault((command, key.dataset, dim_z, parameter), ({}, set()))
+        classifiers |= dict.fromkeys(SEVEN_NAMES if command[0] == "transfer" else [key.classifier])
+        if parameter in parts:
+            values.add(float(parts[parameter]))
+        elif parameter:  # all eps
+            bound = float(key.parameter.split(";")[0].removeprefix("eps<=")) if "<=" in key.parameter else np.inf
+            values.update(v for v in DATASETS[key.dataset].eps_grid if v <= bound)
+    return [
+        Needed(command, dataset, dim_z, parameter, tuple(sorted(values)), tuple(classifiers))
+        for (command, dataset, dim_z, parameter), (classifiers, values) in found.items()
+    ]
+
+
+def _command(attack: str, parts: dict, detected: bool) -> tuple[str, ...]:
+    if attack == "clean":
+        return ("evaluate",)
+    through, _, name = attack.rpartition("_")
+    if through in (*_STUDENTS, "transfer"):
+        return through, "--attack", name
+    options: tuple[str, ...] = ()
+    if attack.startswith("wbs_"):
+        statistic, attack = attack.removeprefix("wbs_"), "wbs"
+        options = ("--statistic", statistic)
+        options += ("--lambda", parts["lambda"]) if statistic != "none" else ()
+    return ("detect", "--attack", attack, *options) if detected else (attack, *options)
+
+
+def without_weights(run: Needed) -> list[str]:
+    """Classifiers of a run that have no weights to run with."""
+    folder = None if not run.weights else Path(run.weights)
+    missing = []
+    for name in run.classifiers:
+        try:
+            zoo.usable_card(run.dataset, name, folder, run.dim_z)
+        except FileError:
+            missing.append(name)
+    return missing
+
+
+class Speed:
+    """Milliseconds of one evaluation of an image's logits here, K = 10, with and without a decoder; measured once."""
+
+    def __init__(self):
+        self._found: dict[tuple, float] = {}
+
+    def __call__(self, dataset: str, name: str) -> float:
+        key = dataset, FACTORISATIONS[name].models_x
+        if key not in self._found:
+            self._found[key] = self._measure(dataset, name)
+        return self._found[key]
+
+    @staticmethod
+    def _measure(dataset: str, name: str, n: int = 20, rounds: int = 3) -> float:
+        classifier = zoo.new_classifier(dataset, name, seed=0)
+        x = tf.random.stateless_uniform((n, *DATASETS[dataset].shape), (0, 0))
+        noise = classifier.draw(0, tf.range(n))
+        logits = tf.function(lambda x: classifier.logits(x, noise))
+        logits(x)
+        seconds = []
+        for _ in range(rounds):
+            start = time.perf_counter()
+            logits(x).numpy()
+            seconds.append(time.perf_counter() - start)
+        return 1e3 * float(np.median(seconds)) / n
+
+
+def hours(run: Needed, num_images: int, speed: Speed) -> float:
+    """What a run takes, evaluation with fresh draws included; training of a student or of thresholds is not."""
+    if run.command[0] == "train":
+        epochs = int(run.command[run.command.index("--epochs") + 1])
+        return len(run.classifiers) * epochs * _TRAINING_SECONDS[run.dataset] / 3600
+    options = dict(zip(run.command[1::2], run.command[2::2], strict=True))
+    name = options.get("--attack", run.command[0])
+    per_image = 1.0
+    if name != "evaluate":
+        plan = make_plan(ATTACKS[name], run.dataset, PROTOCOL, grid=run.grid)
+        through_student = run.command[0] in _STUDENTS
+        moved = (len(run.classifiers) - 1) if run.command[0] == "transfer" else 0
+        per_image += len(run.grid) * (2 + moved + (0 if through_student else cost(plan)))
+    total = sum(per_image * num_images * speed(run.dataset, c) for c in run.classifiers)
+    return total / 3.6e6

@@ -1,0 +1,189 @@
+"""The reports of `regression`: tables, Markdown, one self-contained HTML page, JUnit XML."""
+
+import base64
+import html
+import tempfile
+from collections import Counter
+from pathlib import Path
+from xml.etree import ElementTree
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+
+from experiments.figures import save, style
+from experiments.tables import Table
+from models.factorisation import SEVEN_NAMES
+from models.files import atomic
+from reproduction.compare import INCOMPARABLE, OUTSIDE, WITHIN, Comparison
+from reproduction.layout import IN_PIXELS
+
+_STYLE = """
+body { font: 15px/1.45 system-ui, sans-serif; margin: 2em auto; max-width: 75em; padding: 0 1em; color: #222 }
+table { border-collapse: collapse; margin: 1em 0 } th, td { padding: .25em .7em; border-bottom: 1px solid #ddd }
+td { text-align: right; font-variant-numeric: tabular-nums } td:first-child, th:first-child { text-align: left }
+td.text { text-align: left } tr.outside td { background: #fdeaea } caption, p.caption { color: #555; text-align: left }
+img { max-width: 100% } h1 { font-size: 1.5em } h2 { font-size: 1.2em; margin-top: 2em }
+"""
+_VERDICTS = (WITHIN, OUTSIDE, INCOMPARABLE)
+
+
+def summary(comparisons: list[Comparison], where: str) -> Table:
+    """How many figures of each attack and metric are within, outside and not comparable."""
+    counts: dict[tuple, Counter] = {}
+    for c in comparisons:
+        key = c.ours.key
+        counts.setdefault((key.dataset, key.attack, _short(key.metric)), Counter())[c.verdict] += 1
+    counts["all", "", ""] = Counter(c.verdict for c in comparisons)
+    rows = [[" ".join(k for k in kind if k), *(str(n[v]) for v in _VERDICTS), _share(n)] for kind, n in counts.items()]
+    caption = (
+        f"{where}. Within: the difference is at most the 95 % binomial error at both n plus 1 point (clean accuracy), "
+    )
+    caption += "6 (under attack), 10 (detection rates); minimum Linf 0.03, L2 a tenth."
+    return Table("Regression", ["", *_VERDICTS, "within, % of comparable"], rows, caption)
+
+
+def _share(counts: Counter) -> str:
+    comparable = counts[WITHIN] + counts[OUTSIDE]
+    return f"{100 * counts[WITHIN] / comparable:.0f}" if comparable else "-"
+
+
+def listings(comparisons: list[Comparison]) -> list[Table]:
+    """The figures outside, and the reasons why others are not comparable."""
+    outside = [c for c in comparisons if c.verdict == OUTSIDE]
+    found = [_figures("Outside", outside)] if outside else []
+    reasons = Counter(c.reason for c in comparisons if c.verdict == INCOMPARABLE)
+    if reasons:
+        rows = [[reason, str(n)] for reason, n in reasons.most_common()]
+        found.append(Table("Not comparable", ["why", "figures"], rows, "Listed one by one in the reports."))
+    wider = [c for c in comparisons if c.verdict != INCOMPARABLE and c.reason]
+    if wider:
+        rows = [[_name(c), _number(c, c.tolerance), c.reason] for c in wider]
+        found.append(
+            Table("Wider tolerances", ["figure", "tolerance", "reason"], rows, "From reference/tolerances.csv.")
+        )
+    return found
+
+
+def _figures(title: str, comparisons: list[Comparison]) -> Table:
+    heads = ["figure", "ours", "95 %", "n", "theirs", "difference", "tolerance", "source"]
+    return Table(title, heads, [_row(c) for c in comparisons], "")
+
+
+def _row(c: Comparison) -> list[str]:
+    ours = c.ours
+    interval = "-" if ours.low is None else f"{_number(c, ours.low)} - {_number(c, ours.high)}"
+    return [
+        _name(c),
+        _number(c, ours.value),
+        interval,
+        f"{ours.n:,}",
+        _number(c, c.reference.value),
+        _number(c, c.difference, "+"),
+        _number(c, c.tolerance),
+        c.reference.source,
+    ]
+
+
+def _number(c: Comparison, value: float | None, sign: str = "") -> str:
+    return "-" if value is None else f"{value:{sign}.{3 if c.ours.key.metric in IN_PIXELS else 1}f}"
+
+
+def _name(c: Comparison) -> str:
+    k = c.ours.key
+    return " ".join(part for part in (k.dataset, k.classifier, k.attack, k.parameter, _short(k.metric)) if part)
+
+
+def _short(metric: str) -> str:
+    return metric.removesuffix("_percent").replace("_", " ")
+
+
+def write(comparisons: list[Comparison], where: str, stem: Path) -> list[Path]:
+    """Writes stem.md, stem.html and stem.xml; returns them."""
+    shown = [summary(comparisons, where), *listings(comparisons)]
+    shown += [
+        _figures(v[0].upper() + v[1:], [c for c in comparisons if c.verdict == v]) for v in (WITHIN, INCOMPARABLE)
+    ]
+    files = [stem.with_suffix(suffix) for suffix in (".md", ".html", ".xml")]
+    contents = "\n".join(t.markdown() for t in shown), _page(comparisons, where, shown), _junit(comparisons, where)
+    for file, content in zip(files, contents, strict=True):
+        with atomic(file) as temporary:
+            temporary.write_text(content)
+    return files
+
+
+def _junit(comparisons: list[Comparison], where: str) -> str:
+    count = Counter(c.verdict for c in comparisons)
+    suite = ElementTree.Element(
+        "testsuite", name=f"regression: {where}", tests=str(len(comparisons)), failures=str(count[OUTSIDE]),
+        skipped=str(count[INCOMPARABLE]), errors="0",
+    )  # fmt: skip
+    for c in comparisons:
+        case = ElementTree.SubElement(
+            suite, "testcase", classname=f"{c.ours.key.dataset}.{c.ours.key.attack}", name=_name(c)
+        )
+        text = f"ours {_number(c, c.ours.value)} (n = {c.ours.n}), theirs {_number(c, c.reference.value)}"
+        if c.verdict == OUTSIDE:
+            text += f": {_number(c, c.difference, '+')}, tolerance {_number(c, c.tolerance)}"
+            ElementTree.SubElement(case, "failure", message=text)
+        elif c.verdict == INCOMPARABLE:
+            ElementTree.SubElement(case, "skipped", message=c.reason)
+        else:
+            ElementTree.SubElement(case, "system-out").text = text
+    ElementTree.indent(suite)
+    return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True)
+
+
+def _page(comparisons: list[Comparison], where: str, shown: list[Table]) -> str:
+    parts = ["<!doctype html><meta charset='utf-8'><title>Regression</title>", f"<style>{_STYLE}</style>"]
+    parts.append(f"<h1>{html.escape(where)}</h1>")
+    for k, table in enumerate(shown):
+        parts.append(_html_table(table))
+        if k == 0:
+            parts += [_image(picture) for picture in _pictures(comparisons)]
+    return "\n".join(parts)
+
+
+def _html_table(table: Table) -> str:
+    row_class = " class='outside'" if table.title == "Outside" else ""
+    head = "".join(f"<th>{html.escape(h)}</th>" for h in table.heads)
+    lines = ["".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in table.rows]
+    rows = "".join(f"<tr{row_class}>{line}</tr>" for line in lines)
+    caption = f"<p class='caption'>{html.escape(table.caption)}</p>" if table.caption else ""
+    return f"<h2>{html.escape(table.title)}</h2><table><tr>{head}</tr>{rows}</table>{caption}"
+
+
+def _image(content: bytes) -> str:
+    return f"<img alt='' src='data:image/png;base64,{base64.b64encode(content).decode()}'>"
+
+
+def _pictures(comparisons: list[Comparison]) -> list[bytes]:
+    """Ours against theirs, a point a figure, by kind: accuracy, detection; those outside ringed."""
+    kinds = {
+        "accuracy (%)": [c for c in comparisons if c.ours.key.metric == "accuracy_percent"],
+        "detection rate (%)": [c for c in comparisons if c.ours.key.metric.startswith("tp_")],
+    }
+    kinds = {t: [c for c in found if c.verdict != INCOMPARABLE] for t, found in kinds.items()}
+    kinds = {t: found for t, found in kinds.items() if found}
+    if not kinds:
+        return []
+    figure, axes = plt.subplots(1, len(kinds), figsize=(5.4 * len(kinds), 5), squeeze=False)
+    styles = style(list(SEVEN_NAMES))
+    for axis, (text, found) in zip(axes[0], kinds.items(), strict=True):
+        axis.plot([0, 100], [0, 100], color="0.6", linewidth=1)
+        for name in SEVEN_NAMES:
+            own = [c for c in found if c.ours.key.classifier == name]
+            if own:
+                theirs, ours = [c.reference.value for c in own], [c.ours.value for c in own]
+                axis.plot(theirs, ours, linestyle="", label=name, **styles[name])
+        outside = [c for c in found if c.verdict == OUTSIDE]
+        rings = {"marker": "o", "markersize": 11, "markerfacecolor": "none", "markeredgecolor": "red", "linestyle": ""}
+        axis.plot([c.reference.value for c in outside], [c.ours.value for c in outside], label="outside", **rings)
+        axis.set(xlabel=f"theirs: {text}", ylabel="ours", xlim=(-3, 103), ylim=(-3, 103))
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize=8)
+    figure.tight_layout()
+    with tempfile.TemporaryDirectory() as folder:
+        return [save(figure, Path(folder) / "picture.png").read_bytes()]

@@ -1,0 +1,133 @@
+"""`table F.2`: a table of the paper beside ours, from the results that exist; runs what is missing when told to."""
+
+import argparse
+import subprocess
+import sys
+from dataclasses import replace
+
+from experiments.context import check_writable
+from experiments.errors import UsageError
+from experiments.parser import ROOT
+from experiments.progress import say, tables
+from experiments.reference import Published
+from models.files import atomic
+from reproduction.gathered import best_figures, figures_of, places
+from reproduction.layout import tables_of
+from reproduction.needs import Needed, Speed, hours, needed, why_not, without_weights
+
+USUAL_IMAGES = 100
+"""Of a run that `table` starts, unless told otherwise: hours instead of the days that the paper's 10,000 take."""
+
+
+def run(options: argparse.Namespace) -> int:
+    check_writable(options.output)
+    wanted = [(place, _chosen(options, place)) for place in _places(options.names)]
+    figures = [figure for _, found in wanted for figure in found]
+    missing = _missing(options, figures)
+    _show(options, wanted)
+    _say_what_cannot_be(figures)
+    if not missing:
+        return 0
+    steps = _steps(options, missing)
+    _list(steps, _num_images(options))
+    if not _agreed(options):
+        return 0
+    for _, arguments in steps:
+        say(f"\n./run_experiments.sh {' '.join(arguments)}")
+        command = [sys.executable, "-P", "-m", "experiments", *arguments, "--output", str(options.output)]
+        code = subprocess.run(command, cwd=ROOT, check=False).returncode
+        if code:
+            say(f"stopped: the run above ended with exit code {code}; what was finished is kept, and the same command "
+                "goes on from there")  # fmt: skip
+            return code
+    _show(options, wanted)
+    return 0
+
+
+def _places(names: list[str]) -> list[str]:
+    known = [p for p in places() if p.startswith("Table")]
+    for name in names:
+        if f"Table {name}" not in known:
+            listed = ", ".join(p.removeprefix("Table ") for p in known)
+            raise UsageError(f"the paper has no Table {name}; it has {listed}")
+    return [f"Table {name}" for name in names]
+
+
+def _chosen(options: argparse.Namespace, place: str) -> list[Published]:
+    found = [f for f in figures_of(place) if not options.classifiers or f.key.classifier in options.classifiers]
+    if options.dim_z:
+        found = [f for f in found if any(f"dim_z={d}" in f.key.parameter.split(";") for d in options.dim_z)]
+    if not found:
+        raise UsageError(f"{place} has no figure of what was chosen")
+    return found
+
+
+def _num_images(options: argparse.Namespace) -> str:
+    return "all" if options.num_images is None else str(options.num_images or USUAL_IMAGES)
+
+
+def _missing(options: argparse.Namespace, figures: list[Published]) -> list[Published]:
+    """Figures that we could measure and have not, on as many images as asked for."""
+    least = 10**9 if options.num_images is None else options.num_images
+    known = best_figures(options.output, least)
+    return [f for f in figures if f.key not in known and not why_not(f)]
+
+
+def _show(options: argparse.Namespace, wanted: list[tuple[str, list[Published]]]) -> None:
+    ours = best_figures(options.output)
+    for place, figures in wanted:
+        shown = tables_of(place, figures, ours)
+        for table in shown:
+            tables.print(table.rich())
+        file = options.output / "paper" / f"{place.lower().replace(' ', '_')}.md"
+        with atomic(file) as temporary:
+            temporary.write_text("\n".join(table.markdown() for table in shown))
+        say(f"table: {file}")
+
+
+def _say_what_cannot_be(figures: list[Published]) -> None:
+    reasons: dict[str, int] = {}
+    for figure in figures:
+        if reason := why_not(figure):
+            reasons[reason] = reasons.get(reason, 0) + 1
+    for reason, n in reasons.items():
+        say(f"not measured: {n} figures ({reason})")
+
+
+def _steps(options: argparse.Namespace, missing: list[Published]) -> list[tuple[Needed, list[str]]]:
+    """The commands to run, training first where there are no weights."""
+    steps, trained = [], set()
+    extra = ("--data-dir", str(options.data_dir)) if options.data_dir else ()
+    for step in needed(missing):
+        own = options.output / "training" / step.dataset
+        if options.weights or without_weights(step):
+            step = replace(step, weights=str(options.weights or own))
+        lacking = [n for n in without_weights(step) if (n, step.dataset, step.dim_z) not in trained]
+        if lacking and not options.weights:
+            dim_z = ("--dim-z", str(step.dim_z)) if step.dim_z else ()
+            command = ("train", "--dataset", step.dataset, "--epochs", str(options.epochs))
+            train = Needed(command, step.dataset, step.dim_z, "", (), tuple(lacking))
+            steps.append((train, [*command, "--classifiers", *lacking, *dim_z, *extra]))
+            trained |= {(n, step.dataset, step.dim_z) for n in lacking}
+        steps.append((step, step.arguments(_num_images(options), extra)))
+    return steps
+
+
+def _list(steps: list[tuple[Needed, list[str]]], num_images: str) -> None:
+    speed, total = Speed(), 0.0
+    n = 10_000 if num_images == "all" else int(num_images)
+    say("missing, with the hours that it takes at the speed measured here:")
+    for step, arguments in steps:
+        takes = hours(step, n, speed)
+        total += takes
+        say(f"  {takes:6.1f}  ./run_experiments.sh {' '.join(arguments)}")
+    say(f"  {total:6.1f}  in all; results that exist are not made again")
+
+
+def _agreed(options: argparse.Namespace) -> bool:
+    if options.yes:
+        return True
+    if not sys.stdin.isatty():
+        say("to run them: the same command with --yes (--num-images N, --classifiers NAME ... for less)")
+        return False
+    return input("run them now? [y/N] ").strip().lower() in ("y", "yes")
