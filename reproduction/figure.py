@@ -79,6 +79,7 @@ def draw(place: str, ours: dict[Key, Measured], names: list[str], file: Path) ->
             mine, theirs = axes[row, 2 * column], axes[row, 2 * column + 1]
             _panel(mine, {k: ours[k] for k in keys if k in ours}, names, styles)
             _panel(theirs, {k: paper[k] for k in keys}, names, styles)
+            mine.set_xlim(theirs.get_xlim())
             if column == 0:
                 mine.set_ylabel(text)
             if row == 0:
@@ -93,6 +94,8 @@ def draw(place: str, ours: dict[Key, Measured], names: list[str], file: Path) ->
 
 def _panel(axis, values: dict[Key, Measured | float], names: list[str], styles: dict) -> None:
     """Curves over the parameter; a point a classifier where the figure is over a whole grid."""
+    if not values:
+        axis.text(0.5, 0.5, "not run", transform=axis.transAxes, ha="center", color="0.5")
     for place, name in enumerate(names):
         own = {k: v for k, v in values.items() if k.classifier == name}
         points = sorted((_x(k, place), *_triple(v)) for k, v in own.items())
