@@ -20,13 +20,31 @@ def class_averaged(
     Returns:
       a share in [0, 1]; None where nothing is selected.
     """
+    classes = _by_class(detector, logits, predicted, selected, rows_within_selection)
+    return float(np.mean([rejected / n for rejected, n in classes])) if classes else None
+
+
+def class_averaged_error(
+    detector: FittedDetector, logits, predicted, selected, rows_within_selection: bool = False
+) -> float | None:
+    """Standard error of `class_averaged`, whose arguments it takes: sqrt(sum_c p_c (1 - p_c) / n_c) / C.
+
+    p_c counts two images more of either kind, so that a class of few is not taken for certain.
+    """
+    classes = _by_class(detector, logits, predicted, selected, rows_within_selection)
+    shares = [((rejected + 2) / (n + 4), n + 4) for rejected, n in classes]
+    return float(np.sqrt(sum(p * (1 - p) / n for p, n in shares)) / len(classes)) if classes else None
+
+
+def _by_class(detector, logits, predicted, selected, rows_within_selection: bool) -> list[tuple[int, int]]:
+    """Of each predicted class that occurs among the selected: how many are rejected, how many there are."""
     rows, labels = np.flatnonzero(selected), predicted[selected]
-    rates = []
+    found = []
     for label in np.unique(labels):
         within = np.flatnonzero(labels == label)
         chosen = within if rows_within_selection else rows[within]
-        rates.append(np.mean(detector.rejects(logits[chosen], np.full(len(chosen), label))))
-    return float(np.mean(rates)) if rates else None
+        found.append((int(detector.rejects(logits[chosen], np.full(len(chosen), label)).sum()), len(chosen)))
+    return found
 
 
 def roc(clean_scores, attacked_scores) -> tuple[np.ndarray, np.ndarray]:

@@ -8,7 +8,7 @@ import argparse
 import numpy as np
 
 from attacks.registry import ATTACKS
-from detect.metrics import auroc, class_averaged, true_rate_at
+from detect.metrics import auroc, class_averaged, class_averaged_error, true_rate_at
 from detect.thresholds import FittedDetector
 from experiments import report
 from experiments.attack import attack_victims, victims_of
@@ -101,8 +101,8 @@ def measure(
 
     Returns:
       the content of a result: for each detector `fp` (clean test images), `tp` (successful attacks, by image),
-      `tp_class_averaged`, `auroc`, `true_rate_at`, `unnoticed_errors` (of all attacked images); and arrays: each
-      image's statistic, and its score in standard deviations of its class.
+      `tp_class_averaged` and its standard error, `auroc`, `true_rate_at`, `unnoticed_errors` (of all attacked images);
+      and arrays: each image's statistic, and its score in standard deviations of its class.
     """
     before, after = clean_logits.argmax(axis=1), deciding.argmax(axis=1)
     errors = after != y
@@ -114,9 +114,11 @@ def measure(
         any_clean, any_attacked = any_clean | clean, any_attacked | attacked
         scores = detector.score(clean_logits, before), detector.score(logits, after)
         rows_fault = how.kl_rows_within_success and name == "kl"
+        of_classes = detector, logits, after, success, rows_fault
         content[name] = _rates(clean, attacked, errors, success) | {
             "training_rate": detector.training_rate,
-            "tp_class_averaged": class_averaged(detector, logits, after, success, rows_fault),
+            "tp_class_averaged": class_averaged(*of_classes),
+            "tp_class_averaged_error": class_averaged_error(*of_classes),
             "auroc": auroc(scores[0], scores[1][success]),
             "true_rate_at": {str(f): true_rate_at(f, scores[0], scores[1][success]) for f in FALSE_RATES},
         }

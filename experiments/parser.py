@@ -161,7 +161,14 @@ def parser() -> argparse.ArgumentParser:
             text = "test images that the substitute grows from, 32 queries each (default 50; the paper's 200)"
             command.add_argument("--seeds-per-class", type=positive, default=50, metavar="N", help=text)
         if name == "greybox":
-            _calibration(command, "training images that the student learns from")
+            _calibration(command, "training images that the student learns from, and that set thresholds")
+        if name in ("greybox", "blackbox"):
+            text = "what the victim's detectors notice of these attacks, too"
+            command.add_argument("--detect", action="store_true", help=text)
+            command.set_defaults(guard=None)
+            _false_rate(command)
+        if name == "blackbox":
+            _calibration(command, "training images for thresholds")
         if name in ("detect", "ood"):
             _detection(command)
         if name in (*ATTACKS, *BY_ATTACK, "evaluate", "checks", "ood"):
@@ -215,7 +222,7 @@ def _of_the_paper(command, name: str):
     if name == "regression":
         text = "an earlier results folder, or reference/paper_2019.csv (default)"
         add("--against", type=Path, metavar="PATH", help=text)
-        text = "results to hold against it (default: those that come with the project)"
+        text = "results to hold against it (default: those that come with the project, and those in --output)"
         add("--results", type=Path, metavar="DIR", help=text)
         _output(command)
         return
@@ -230,13 +237,7 @@ def _of_the_paper(command, name: str):
     add("--num-images", type=count, default=0, metavar="N",
         help="what is there must stand on as many, what is missing is run on as many (default: any; 100)")  # fmt: skip
     add("--dim-z", type=positive, nargs="+", metavar="Z", help="of the bottleneck study: only these latent sizes")
-    add(
-        "--epochs",
-        type=positive,
-        default=100,
-        metavar="N",
-        help="of training (default 100)",
-    )
+    add("--epochs", type=positive, metavar="N", help="of training, where there are no weights (default: the paper's)")
     add("--weights", type=Path, metavar="DIR", help="folder of weights that you trained")
     add("--data-dir", type=Path, metavar="DIR", help="folder of data sets (default: $DEEPBAYES_DATA)")
     add("--yes", action="store_true", help="run what is missing without asking")
@@ -281,9 +282,13 @@ def _attack(command, attacks: list[Attack]):
 
 
 def _thresholds(command):
-    add = command.add_argument
-    add("--fpr", type=share, default=0.05, metavar="P", help="share of training images to reject (default 0.05)")
+    _false_rate(command)
     _calibration(command, "training images for thresholds")
+
+
+def _false_rate(command):
+    text = "share of training images that the detectors reject (default 0.05)"
+    command.add_argument("--fpr", type=share, default=0.05, metavar="P", help=text)
 
 
 def _calibration(command, use: str):

@@ -35,7 +35,7 @@ def show(store: ResultsStore, results: list[dict]) -> None:
     other_images = [r for r in results if r["settings"]["attack"] == "ood"]
     detected = [r for r in results if "detection" in r["settings"] and r not in other_images]
     for result in (r for r in results if r["settings"]["attack"] == "checks"):
-        run_fields = Run(**_fields(_run_of(result)))
+        run_fields = Run(**_fields(run_of(result)))
         _show_tables(store, run_fields.dataset, run_fields.stem_of("checks", result["settings"]["victim"]),
                      [checks_table(result, run_fields)])  # fmt: skip
     attacked = [r for r in results if "detection" not in r["settings"] and r["settings"]["attack"] != "checks"]
@@ -54,13 +54,13 @@ def show(store: ResultsStore, results: list[dict]) -> None:
         _show_tables(store, group.dataset, group.stem, ood_tables(group))
 
 
-def _run_of(result: dict) -> tuple:
+def run_of(result: dict) -> tuple:
     """What tells one run from another."""
     s = result["settings"]
     return s["dataset"], s["protocol"]["name"], s.get("samples"), s["seed"], s["num_images"], s.get("left_out", "")
 
 
-def _attack_of(settings: dict) -> tuple:
+def attack_of(settings: dict) -> tuple:
     """What tells one attack from another: name, whether targeted, changed options, and by way of what."""
     through, changed = settings.get("through", {}), changed_options(settings)
     if "student_images" in through:
@@ -116,14 +116,14 @@ def groups(results: list[dict]) -> list[Group]:
     """Results by attack and run; each attack brings its victims' clean results along."""
     clean, attacked, name_of = {}, {}, _namer(results)
     for result in results:
-        s, run_key = result["settings"], _run_of(result)
+        s, run_key = result["settings"], run_of(result)
         name = name_of(s, s["victim"])
         if s.get("through", {}).get("kind") == "transfer":
             continue
         if s["attack"] == "clean":
             clean.setdefault(run_key, {})[name] = result
         else:
-            victims = attacked.setdefault((_attack_of(s), run_key), {})
+            victims = attacked.setdefault((attack_of(s), run_key), {})
             victims.setdefault(name, {})[value_of(s)] = result
     for made in (clean, attacked):
         _beside_the_others(made)
@@ -148,8 +148,8 @@ def transfer_groups(results: list[dict]) -> list[TransferGroup]:
         s = result["settings"]
         if s["attack"] == "clean":
             continue
-        *kind, through = _attack_of(s)
-        key, name = (tuple(kind), value_of(s), _run_of(result)), name_of(s, s["victim"])
+        *kind, through = attack_of(s)
+        key, name = (tuple(kind), value_of(s), run_of(result)), name_of(s, s["victim"])
         if through == "transfer":
             source = name_of(s["through"]["settings"], s["through"]["source"])
             moved.setdefault(key, {})[name, source] = result
@@ -172,7 +172,7 @@ def detection_groups(results: list[dict]) -> list[DetectionGroup]:
     for result in results:
         s, d = result["settings"], result["settings"]["detection"]
         chosen, images = d["guard"] if d["chosen_guard"] else "", d["calibration"]["images"]
-        guards = found.setdefault((_attack_of(s), d["rate"], images, chosen, _run_of(result)), {})
+        guards = found.setdefault((attack_of(s), d["rate"], images, chosen, run_of(result)), {})
         name = name_of(s, s["victim"])
         guards.setdefault(f"{name} -> {chosen}" if chosen else name, {})[value_of(s)] = result
     names = ("rate", "calibration_images", "chosen_guard")
@@ -190,7 +190,7 @@ def ood_groups(results: list[dict]) -> list[OodGroup]:
     for result in results:
         s = result["settings"]
         detection = s["detection"]
-        guards = found.setdefault((detection["rate"], detection["calibration"]["images"], _run_of(result)), {})
+        guards = found.setdefault((detection["rate"], detection["calibration"]["images"], run_of(result)), {})
         guards.setdefault(name_of(s, s["victim"]), {})[s["against"]] = result
     return [
         OodGroup(rate=rate, calibration_images=images, guards=_ordered(guards), **_fields(run_key))

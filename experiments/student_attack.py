@@ -11,7 +11,10 @@ from experiments.attack import Through, attack_cost, attack_victim, victims_of
 from experiments.batches import run as run_batches
 from experiments.clean import ATTACK, compiled_logits, measure_clean, noise_seed
 from experiments.context import Context, open_context
+from experiments.detect import detect
+from experiments.detection_tables import USUAL_FPR
 from experiments.errors import UsageError
+from experiments.guards import fit_detectors
 from experiments.intervals import percent, rate
 from experiments.plan import Plan, plan_of, value_of
 from experiments.progress import bar, say
@@ -23,15 +26,21 @@ MAKERS = {"greybox": grey_box_student, "blackbox": black_box_student}
 
 
 def run(options: argparse.Namespace) -> int:
+    if options.fpr != USUAL_FPR and not options.detect:
+        raise UsageError("--fpr is of the detectors: add --detect")
     context = open_context(options)
     plan = plan_of(options, ATTACKS[options.attack], context.dataset)
     results, loaders = [], victims_of(context)
     for _, load in loaders:
         victim = load()
+        fitted = fit_detectors(context, victim) if options.detect else None  # first: thresholds see no attack
         student = MAKERS[options.command](context, victim)
         judged = _judged(context, student)
+        needed = frozenset({"logits", "x_adv"} if options.detect else ())
         with bar(attack_cost(plan, len(judged.images)), victim.name) as progress:
-            results += attack_through(judged, victim, student, plan, progress.advance)
+            found = attack_through(judged, victim, student, plan, progress.advance, needed)
+        results += found
+        results += detect(judged, victim, victim, fitted, found) if fitted else []
     report.show(context.store, results)
     return 0
 
@@ -49,9 +58,14 @@ def _judged(context: Context, student: Student) -> Context:
 
 
 def attack_through(
-    context: Context, victim: Victim, student: Student, plan: Plan, advance=lambda n: None
-) -> list[dict]:
-    """The victim's clean result, then one for each value of the grid: images made against the student."""
+    context: Context, victim: Victim, student: Student, plan: Plan, advance=lambda n: None,
+    needed: frozenset[str] = frozenset(),
+) -> list[dict]:  # fmt: skip
+    """The victim's clean result, then one for each value of the grid: images made against the student.
+
+    Args:
+      needed: arrays to store, as in `attack_victim`.
+    """
     images, size = context.images, context.batch_size
     logits, student_logits = (compiled_logits(v, images.x.shape[1:], size) for v in (victim, student.victim))
     clean = measure_clean(context, victim, logits)
@@ -69,7 +83,7 @@ def attack_through(
     identity = {"kind": made["kind"], "weights_sha256": student.victim.settings["weights_sha256"]}
     identity["student_images"] = made.get("seeds", made.get("images"))
     through = Through(student.victim, identity, lambda x: {"student": facts | {"accuracy": right(x)}})
-    results = attack_victim(context, victim, plan, advance, quiet=True, through=through)
+    results = attack_victim(context, victim, plan, advance, needed, quiet=True, through=through)
     parameter, found = plan.attack.parameter, results[1:]
     by_value = ", ".join(f"{parameter} {value_of(r['settings']):g}: {percent(r['accuracy'])} %" for r in found)
     say(f"{victim.name}: its student agrees on {percent(facts['agreement'])} %; the victim's accuracy {by_value}")

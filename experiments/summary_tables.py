@@ -24,6 +24,11 @@ def minimum_perturbations(clean: dict, by_value: dict[float, dict], only_right_b
     return smallest[np.array(clean["predictions"]) == y] if only_right_before else smallest
 
 
+def half_interval(values: np.ndarray) -> float:
+    """Half the 95 % interval of their mean."""
+    return float(1.96 * values.std() / np.sqrt(len(values)))
+
+
 def minimum_table(group: Group, only_right_before: bool) -> Table | None:
     """Mean and median of the minimum perturbation, for an Linf attack over a grid; None for others."""
     if ATTACKS[group.attack].norm != "Linf" or len(group.grid) < 2 or group.targeted:
@@ -35,8 +40,7 @@ def minimum_table(group: Group, only_right_before: bool) -> Table | None:
         found = minimum_perturbations(clean, by_value, only_right_before)
         cells = ["n/a"] * 3
         if len(found):
-            spread = 1.96 * found.std() / np.sqrt(len(found))
-            cells = [f"{found.mean():.3f}", f"+-{spread:.3f}", f"{np.median(found):.2f}"]
+            cells = [f"{found.mean():.3f}", f"+-{half_interval(found):.3f}", f"{np.median(found):.2f}"]
         rows.append([name, *cells, str(len(found))])
     if not rows:
         return None

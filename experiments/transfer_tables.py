@@ -70,6 +70,14 @@ def heat_map(group: TransferGroup, file: Path) -> Path:
     rates, names = 100 * group.rates(), group.names
     size = 1.5 + 0.6 * len(names)
     figure, axis = plt.subplots(figsize=(size + 0.8, size))
+    image = draw_rates(axis, rates, names)
+    axis.set_title(f"{group.title}, {group.label(group.value)}, {group.dataset}, n = {group.n}", fontsize=10)
+    figure.colorbar(image, label="accuracy (%)", fraction=0.046)
+    return save(figure, file)
+
+
+def draw_rates(axis, rates: np.ndarray, names: list[str]):
+    """A matrix of accuracies in percent as an image with its numbers; NaN stays empty."""
     image = axis.imshow(rates, cmap="viridis", vmin=0, vmax=100)
     for (row, column), rate in np.ndenumerate(rates):
         if not np.isnan(rate):
@@ -77,9 +85,7 @@ def heat_map(group: TransferGroup, file: Path) -> Path:
     axis.set_xticks(range(len(names)), names)
     axis.set_yticks(range(len(names)), names)
     axis.set(xlabel="images made against", ylabel="attacked")
-    axis.set_title(f"{group.title}, {group.label(group.value)}, {group.dataset}, n = {group.n}", fontsize=10)
-    figure.colorbar(image, label="accuracy (%)", fraction=0.046)
-    return save(figure, file)
+    return image
 
 
 def ordered_cells(cells: Iterable[tuple[tuple[str, str], dict]], order: dict[str, int]) -> dict:

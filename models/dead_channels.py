@@ -73,7 +73,8 @@ def trimmed_kernels(upsamples, trims: list[Trim]) -> list:
 
 def any_fires(outputs: list, trims: list[Trim]):
     """Whether a bound exceeds zero in the outputs of trimmed layers: what was left out may have been needed."""
-    return tf.reduce_any([tf.reduce_any(o[..., len(t.live) :] > 0) for o, t in zip(outputs, trims, strict=True)])
+    surely_dead = [tf.reduce_all(o[..., len(t.live) :] <= 0) for o, t in zip(outputs, trims, strict=True)]
+    return tf.logical_not(tf.reduce_all(surely_dead))  # NaN is not sure
 
 
 def _find_trim(kernel: np.ndarray, convolve) -> Trim:
@@ -86,18 +87,19 @@ def _find_trim(kernel: np.ndarray, convolve) -> Trim:
     positive, negative = (np.maximum(sign * kernel, 0).sum((0, 1, 3)) for sign in (1, -1))
     silent = np.flatnonzero(convolve(kernel).max((0, 1, 2)) <= 0)
     groups: list[tuple[np.ndarray, list[int]]] = []
-    for channel in sorted(silent, key=lambda c: positive[c] / max(negative[c], np.finfo(np.float32).tiny)):
+    sure = [c for c in silent if stays_below_zero(kernel[:, :, c])]
+    for channel in sorted(sure, key=lambda c: positive[c] / max(negative[c], np.finfo(np.float32).tiny)):
         own = kernel[:, :, channel]
         for index, (bound, members) in enumerate(groups):
             if stays_below_zero(np.maximum(bound, own)):
                 groups[index] = np.maximum(bound, own), [*members, int(channel)]
                 break
         else:
-            if len(groups) < MOST_BOUNDS and stays_below_zero(own):
+            if len(groups) < MOST_BOUNDS:
                 groups.append((own, [int(channel)]))
     dead, channels = tuple(tuple(members) for _, members in groups), kernel.shape[2]
-    if len(silent) < LEAST_SHARE * channels:
+    if len(sure) < LEAST_SHARE * channels:
         return Trim(tuple(range(channels)))
     if -(-(channels - len(sum(dead, ())) + len(dead)) // _LANES) == -(-channels // _LANES):
-        dead = tuple((int(channel),) for channel in silent)  # bounds save nothing here: computed, and not passed on
+        dead = tuple((int(channel),) for channel in sure)  # bounds save nothing here: computed, and not passed on
     return Trim(tuple(sorted(set(range(channels)) - set(sum(dead, ())))), dead)

@@ -15,9 +15,11 @@ from experiments.errors import UsageError
 from experiments.figures import save, style
 from experiments.progress import say
 from experiments.reference import Key, published
+from experiments.transfer_tables import draw_rates
 from models.factorisation import SEVEN_NAMES
-from reproduction.gathered import best_figures, figures_of
+from reproduction.gathered import best_figures, figures_of, places
 from reproduction.measured import Measured
+from reproduction.needs import needed, why_not
 
 ATTACKS_OF = {
     "Figure 3": ("mnist", ("fgsm", "pgd")),
@@ -46,17 +48,18 @@ def run(options: argparse.Namespace) -> int:
         if draw(place, ours, names, file):
             say(f"figure: {file}")
         else:
-            tables = " ".join(_tables_behind(place))
-            say(f"{place}: no results to draw yet; make some: ./run_experiments.sh table {tables} --yes")
+            say(f"{place}: no results to draw yet; make some: ./run_experiments.sh {_what_makes(place)}")
     return 0
 
 
-def _tables_behind(place: str) -> list[str]:
+def _what_makes(place: str) -> str:
     if place in TRANSFER:
-        return ["..."]
+        step, *_ = needed([f for f in figures_of(place) if not why_not(f)])
+        return " ".join(step.arguments("100"))
     dataset, attacks = ATTACKS_OF[place]
     found = {p.place for p in published() if p.key.dataset == dataset and p.key.attack in attacks}
-    return sorted(p.removeprefix("Table ") for p in found if p.startswith("Table F") and int(p.split(".")[1]) < 23)
+    whole = [p for p in places() if p in found and len(figures_of(p)) == 130]  # others show parts of these
+    return f"table {' '.join(p.removeprefix('Table ') for p in whole)} --yes"
 
 
 def draw(place: str, ours: dict[Key, Measured], names: list[str], file: Path) -> Path | None:
@@ -109,8 +112,7 @@ def _panel(axis, values: dict[Key, Measured | float], names: list[str], styles: 
     if any(k.parameter.startswith("all") for k in values):
         axis.set_xticks(range(len(names)), names, fontsize=7)
     elif any(k.parameter.startswith("c=") for k in values):
-        axis.set_xscale("log")
-        axis.set_xlabel("c")
+        axis.set(xscale="log", xlabel="c")
     else:
         axis.set_xlabel("eps")
     if any(k.metric.endswith("percent") for k in values):
@@ -148,19 +150,8 @@ def _matrices(place: str, ours: dict[Key, Measured], names: list[str], file: Pat
                 source = key.parameter.split("from=")[1]
                 if value is not None and key.classifier in names and source in names:
                     matrix[names.index(key.classifier), names.index(source)] = value
-            _matrix(axes[row, column], matrix, names)
+            draw_rates(axes[row, column], matrix, names)
             axes[row, column].set_title(f"{whose}: {attack.removeprefix('transfer_').upper()}, {eps.replace('=', ' ')}")
     figure.suptitle(f"{place}: accuracy (%) on the images that fooled the classifier they were made against")
     figure.tight_layout()
     return save(figure, file)
-
-
-def _matrix(axis, matrix, names: list[str]) -> None:
-    axis.imshow(matrix, cmap="viridis", vmin=0, vmax=100)
-    for (row, column), value in np.ndenumerate(matrix):
-        if not np.isnan(value):
-            colour = "white" if value < 60 else "black"
-            axis.text(column, row, f"{value:.0f}", ha="center", va="center", color=colour, fontsize=8)
-    axis.set_xticks(range(len(names)), names, fontsize=8)
-    axis.set_yticks(range(len(names)), names, fontsize=8)
-    axis.set(xlabel="images made against", ylabel="attacked")

@@ -1,5 +1,7 @@
 """A table of the paper, ours beside it: one table a metric, classifiers in rows, parameters in columns."""
 
+from dataclasses import replace
+
 from experiments.reference import Key, Published
 from experiments.tables import Table
 from models.factorisation import SEVEN_NAMES
@@ -18,6 +20,7 @@ METRICS = {
 }
 IN_PIXELS = ("min_linf_mean", "min_linf_median", "l2_mean")
 _MOST_COLUMNS = 7
+_BETWEEN = " / "
 
 
 def tables_of(place: str, figures: list[Published], ours: dict[Key, Measured]) -> list[Table]:
@@ -47,14 +50,18 @@ def _rest(parameter: str) -> str:
     return parameter.partition(";")[2]
 
 
+def _column(figure: Published) -> tuple[str, str, str]:
+    return figure.key.dataset, figure.key.attack, figure.key.parameter
+
+
 def _columns(figures: list[Published]) -> list[tuple[str, str, str]]:
-    return list(dict.fromkeys((f.key.dataset, f.key.attack, f.key.parameter) for f in figures))
+    return list(dict.fromkeys(map(_column, figures)))
 
 
 def _table(place: str, text: str, figures: list[Published], ours: dict[Key, Measured]) -> Table:
     columns = _columns(figures)
     shared = [len({column[k] for column in columns}) == 1 for k in range(3)]
-    by_cell = {(f.key.classifier, *column): f for f in figures for column in [_columns([f])[0]]}
+    by_cell = {(f.key.classifier, *_column(f)): f for f in figures}
     rows, n, protocols = [], set(), set()
     names = dict.fromkeys(f.key.classifier for f in figures)
     for name in [*(n for n in SEVEN_NAMES if n in names), *(n for n in names if n not in SEVEN_NAMES)]:
@@ -64,14 +71,14 @@ def _table(place: str, text: str, figures: list[Published], ours: dict[Key, Meas
             measured = ours.get(figure.key) if figure else None
             cells.append("" if figure is None else cell(measured, figure))
             if measured is not None and measured.value is not None:
-                n.add(measured.n)
+                n.add(measured.settings["num_images"])
                 protocols.add(measured.settings["protocol"]["name"])
         rows.append([name, *cells])
     heads = [
         " ".join(_label(part) for part, same in zip(c, shared, strict=True) if not same) or "ours" for c in columns
     ]
     common = [_label(part) for part, same in zip(columns[0], shared, strict=True) if same and part]
-    caption = f"Ours / the paper's / difference; +- is the 95 % interval. {figures[0].source}."
+    caption = f"Ours with half its 95 % interval, the paper's, and the difference. {figures[0].source}."
     if n:
         stands = f"{min(n):,}" if len(n) == 1 else f"{min(n):,} to {max(n):,}"
         caption += f" Ours stand on {stands} images, protocol {', '.join(sorted(protocols))}."
@@ -87,10 +94,16 @@ def _label(part: str) -> str:
 
 
 def cell(measured: Measured | None, figure: Published) -> str:
-    """ "62.0 +-3.1 / 74.5 / -12.5"; "- / 74.5" where there is nothing of ours, n/a where nothing could be measured."""
+    """ "62.0 +-3.1 / 74.5 (-12.5)"; "- / 74.5" where there is nothing of ours, n/a where nothing could be measured."""
     digits = 3 if figure.key.metric in IN_PIXELS else 1
     paper = f"{figure.value:.{digits}f}"
     if measured is None or measured.value is None:
-        return f"{'-' if measured is None else 'n/a'} / {paper}"
-    half = "" if measured.low is None else f" +-{(measured.high - measured.low) / 2:.{digits}f}"
-    return f"{measured.value:.{digits}f}{half} / {paper} / {measured.value - figure.value:+.{digits}f}"
+        return f"{'-' if measured is None else 'n/a'}{_BETWEEN}{paper}"
+    half = f" +-{measured.half:.{digits}f}" if measured.half else ""
+    return f"{measured.value:.{digits}f}{half}{_BETWEEN}{paper} ({measured.value - figure.value:+.{digits}f})"
+
+
+def in_lines(table: Table) -> Table:
+    """For a terminal, where five columns of whole cells do not fit: the paper's under ours."""
+    rows = [[name, *(c.replace(_BETWEEN, "\n") for c in cells)] for name, *cells in table.rows]
+    return replace(table, rows=rows)

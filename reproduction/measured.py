@@ -1,18 +1,23 @@
 """Stored results as the paper's figures: each under the key of the published figure that measures the same."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from attacks.registry import ATTACKS
+from data.registry import DATASETS
+from detect.registry import DETECTORS
 from experiments.intervals import rate
-from experiments.plan import changed_options, value_of
+from experiments.plan import value_of
 from experiments.protocol import PROTOCOLS
 from experiments.reference import SAME_CLASSIFIERS, Key, published_attack, published_parameter
-from experiments.summary_tables import minimum_perturbations
+from experiments.report import attack_of, run_of
+from experiments.summary_tables import half_interval, minimum_perturbations
 
-_Z95 = 1.96
+BOUNDS = {"mnist": 0.3, "plane_frog": 0.1}
+"""The eps up to which Tables 1 and 2 of the paper count."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +26,7 @@ class Measured:
 
     Attributes:
       value: in the key's unit: percent, pixel scale for perturbations; None where there is nothing to measure on.
-      low, high: 95 % interval.
+      low, high: 95 % interval; None where none is known.
       n: images it stands on: all of them, the successful attacks for detection and L2, those counted for minima.
       settings: of the result, or of one of the results, that it comes from.
     """
@@ -33,38 +38,40 @@ class Measured:
     n: int
     settings: dict
 
+    @property
+    def half(self) -> float:
+        """Half the interval; 0 where none is known."""
+        return 0.0 if self.low is None else (self.high - self.low) / 2
+
 
 def measured(results: list[dict]) -> list[Measured]:
     """Every figure of these results that the paper could have; those over several results behind the others."""
-    found = [figure for result in results for figure in _of_one(result)]
-    return found + list(_over_a_grid(results)) + list(_transferred(results))
+    counted = [r for r in results if key_of(r["settings"], "") is not None]
+    found = [figure for result in counted for figure in _of_one(result)]
+    return found + list(_over_a_grid(counted)) + list(_transferred(counted))
 
 
 def key_of(settings: dict, metric: str) -> Key | None:
-    """The key of a result's figure; None for results that the paper has none of (checks, other images)."""
+    """The key of a result's figure; None for results that the paper has none of (checks, other images, noise)."""
     attack = settings["attack"]
-    if attack in ("checks", "ood"):
+    if attack != "clean" and (attack not in ATTACKS or ATTACKS[attack].parameter not in ("eps", "c")):
         return None
     name, _, dim_z = settings["victim"].partition("_z")
-    dataset = SAME_CLASSIFIERS.get(settings["dataset"], settings["dataset"])
     parts = []
     if attack != "clean":
         o, through = settings.get("options", {}), settings.get("through", {})
         statistic, weight = o.get("statistic", "none"), o.get("lambda_", 0)
-        parameter = "c" if "c" in settings else "eps" if "eps" in settings else None
-        if parameter is None:
-            return None
+        parts.append(published_parameter(ATTACKS[attack].parameter, value_of(settings), attack, statistic, weight))
+        parts += [f"from={through['source']}"] if "source" in through else []
         attack = published_attack(attack, through.get("kind", ""), statistic)
-        parts.append(published_parameter(parameter, value_of(settings), settings["attack"], statistic, weight))
-        if "source" in through:
-            parts.append(f"from={through['source']}")
     parts += [f"dim_z={dim_z}"] if dim_z else []
+    dataset = SAME_CLASSIFIERS.get(settings["dataset"], settings["dataset"])
     return Key(dataset, name, attack, ";".join(parts), metric)
 
 
 def _of_one(result: dict) -> Iterator[Measured]:
     settings = result["settings"]
-    if settings.get("through", {}).get("kind") == "transfer" or key_of(settings, "") is None:
+    if settings.get("through", {}).get("kind") == "transfer":
         return
     if "detection" in settings:
         yield from _detected(result)
@@ -74,17 +81,14 @@ def _of_one(result: dict) -> Iterator[Measured]:
         yield _share(key_of(settings, "student_accuracy_percent"), result["student"]["accuracy"], settings)
     norms = result.get("perturbation", {})
     if settings["attack"] == "cw" and norms.get("n"):
-        mean, spread = norms["l2"]["mean"], _Z95 * norms["l2"]["std"] / np.sqrt(norms["n"])
-        yield Measured(key_of(settings, "l2_mean"), mean, mean - spread, mean + spread, norms["n"], settings)
+        mean, half = norms["l2"]["mean"], 1.96 * norms["l2"]["std"] / np.sqrt(norms["n"])
+        yield Measured(key_of(settings, "l2_mean"), mean, mean - half, mean + half, norms["n"], settings)
 
 
-def _share(key: Key, share: dict, settings: dict, value: float | None = None) -> Measured:
-    """A rate in percent; `value` takes its place where another mean than the one over images is shown."""
-    if share["rate"] is None:
-        return Measured(key, None, None, None, 0, settings)
-    shown = 100 * share["rate"] if value is None else value
-    shift = shown - 100 * share["rate"]
-    return Measured(key, shown, 100 * share["low"] + shift, 100 * share["high"] + shift, share["n"], settings)
+def _share(key: Key, share: dict, settings: dict) -> Measured:
+    """A rate in percent."""
+    value, low, high = (None if share[k] is None else 100 * share[k] for k in ("rate", "low", "high"))
+    return Measured(key, value, low, high, share["n"], settings)
 
 
 def _detected(result: dict) -> Iterator[Measured]:
@@ -93,80 +97,65 @@ def _detected(result: dict) -> Iterator[Measured]:
         return
     averaged = PROTOCOLS[settings["protocol"]["name"]].detection.class_averaged
     for name, content in result["detectors"].items():
-        mean = content["tp_class_averaged"] if averaged and name != "marginal" else None
-        value = None if mean is None else 100 * mean
-        yield _share(key_of(settings, f"tp_{name}_percent"), content["tp"], settings, value)
+        key, mean = key_of(settings, f"tp_{name}_percent"), content["tp_class_averaged"]
+        if not (averaged and DETECTORS[name].by_class) or mean is None:
+            yield _share(key, content["tp"], settings)
+            continue
+        error = content.get("tp_class_averaged_error")
+        low, high = (None, None) if error is None else (max(0.0, mean - 1.96 * error), min(1.0, mean + 1.96 * error))
+        share = {"rate": mean, "low": low, "high": high, "n": content["tp"]["n"]}
+        yield _share(key, share, settings)
 
 
 def _over_a_grid(results: list[dict]) -> Iterator[Measured]:
-    """Minimum perturbations, and accuracy over all eps up to a bound (Tables 1 and 2), where a whole grid is there."""
+    """Minimum perturbations, and accuracy over all eps up to a bound (Tables 1, 2), where all of the paper's are."""
     clean, grids = {}, {}
     for result in results:
         s = result["settings"]
+        kind = run_of(result), s["victim"], s.get("weights_sha256")
         if s["attack"] == "clean" and "labels" in result:
-            clean[_apart_from(s, *_OF_ATTACKS)] = result
-        elif "eps" in s and "detection" not in s and "predictions" in result:
-            grids.setdefault(_apart_from(s, "eps"), {})[s["eps"]] = result
-    for by_value in grids.values():
-        settings = next(iter(by_value.values()))["settings"]
-        before = clean.get(_apart_from(settings, *_OF_ATTACKS))
-        if len(by_value) < 2 or before is None or settings.get("through", {}).get("kind") == "transfer":
+            clean[kind] = result
+        elif "eps" in s and "detection" not in s and s.get("through", {}).get("kind") != "transfer":
+            grids.setdefault((*kind, attack_of(s)), {})[s["eps"]] = result
+    for (*kind, _), by_value in grids.items():
+        before, settings = clean.get(tuple(kind)), next(iter(by_value.values()))["settings"]
+        wanted = DATASETS[settings["dataset"]].eps_grid
+        if before is None or not set(wanted) <= by_value.keys():
             continue
+        by_value = {v: by_value[v] for v in wanted}
         only_right = PROTOCOLS[settings["protocol"]["name"]].detection.only_right_before
-        found = minimum_perturbations(before, by_value, only_right)
-        if not len(found):
-            continue
-        grid = ",".join(f"{v:g}" for v in sorted(by_value))
-        of_grid = key_of(settings, "min_linf_mean")
-        rest = of_grid.parameter.partition(";")[2]
-        parameter = "all eps" + (f";{rest}" if rest else "")
-        spread = _Z95 * found.std() / np.sqrt(len(found))
-        noted = settings | {"grid": grid}
-        mean, median = float(found.mean()), float(np.median(found))
-        yield Measured(of_grid._replace(parameter=parameter), mean, mean - spread, mean + spread, len(found), noted)
-        yield Measured(
-            of_grid._replace(parameter=parameter, metric="min_linf_median"), median, None, None, len(found), noted
-        )
-
-
-_OF_ATTACKS = ("attack", "eps", "c", "targeted", "options", "known_noise", "full_gradient", "gradient_drops", "evades",
-               "through", "batch_size")  # fmt: skip
-"""Settings of an attack's result that its victim's clean result does not have."""
-
-
-def _apart_from(settings: dict, *names: str) -> str:
-    return repr(sorted((k, repr(v)) for k, v in settings.items() if k not in names))
+        found, key = minimum_perturbations(before, by_value, only_right), key_of(settings, "min_linf_mean")
+        rest = key.parameter.split(";")[1:]
+        if len(found):
+            whole = ";".join(["all eps", *rest])
+            mean, half = float(found.mean()), half_interval(found)
+            yield Measured(key._replace(parameter=whole), mean, mean - half, mean + half, len(found), settings)
+            median = key._replace(parameter=whole, metric="min_linf_median")
+            yield Measured(median, float(np.median(found)), None, None, len(found), settings)
+        if bound := BOUNDS.get(key.dataset):
+            y = np.array(before["labels"])
+            right = np.all([np.array(r["predictions"]) == y for v, r in by_value.items() if v <= bound], axis=0)
+            below = key._replace(parameter=";".join([f"eps<={bound:g}", *rest]), metric="accuracy_percent")
+            yield _share(below, rate(right.sum(), len(right)), settings)
 
 
 def _transferred(results: list[dict]) -> Iterator[Measured]:
     """Accuracy on the images of another classifier's attack that fooled that one (Figures A.4, A.5)."""
-    labels, made = {}, {}
-    for result in results:
-        s = result["settings"]
-        if s["attack"] == "clean" and "labels" in result:
-            labels[_images(s)] = np.array(result["labels"])
-        elif s["attack"] in ATTACKS and "through" not in s and "detection" not in s:
-            made[_attack(s), s["victim"], s["weights_sha256"]] = result
+    by_settings = {_text(r["settings"]): r for r in results}
+    labels = {run_of(r): np.array(r["labels"]) for r in results if "labels" in r}
     for result in results:
         s = result["settings"]
         through = s.get("through", {})
         if through.get("kind") != "transfer":
             continue
-        source = made.get((_attack(s), through["source"], through["settings"]["weights_sha256"]))
-        y = labels.get(_images(s))
+        own = {k: v for k, v in s.items() if k != "through"} | {"victim": through["source"]} | through["settings"]
+        source, y = by_settings.get(_text(own)), labels.get(run_of(result))
         if source is None or y is None:
             continue
         fooled = np.array(source["predictions"]) != y
         right = np.array(result["predictions"])[fooled] == y[fooled]
-        key = key_of(s, "accuracy_percent")
-        yield _share(key, rate(right.sum(), len(right)), s)
+        yield _share(key_of(s, "accuracy_percent"), rate(right.sum(), len(right)), s)
 
 
-def _images(settings: dict) -> tuple:
-    return settings["dataset"], settings["data_sha256"], settings["num_images"], settings.get("left_out", "")
-
-
-def _attack(settings: dict) -> str:
-    """What the same images made by the same attack have in common, whoever looks at them."""
-    names = ("dataset", "data_sha256", "num_images", "seed", "protocol", "attack", "eps", "c", "options", "targeted")
-    return repr([settings.get(n) for n in names] + sorted(changed_options(settings)))
+def _text(settings: dict) -> str:
+    return json.dumps(settings, sort_keys=True)

@@ -13,47 +13,56 @@ from experiments.progress import say, tables
 from experiments.reference import FILE
 from experiments.results import ResultsStore
 from reproduction import regression_report
-from reproduction.compare import OUTSIDE, Comparison, compare, earlier, identity, papers_figures
+from reproduction.compare import INCOMPARABLE, OUTSIDE, Comparison, compare, earlier, identity, papers_figures
 from reproduction.gathered import COMMITTED
 from reproduction.measured import measured
 
 
 def run(options: argparse.Namespace) -> int:
     check_writable(options.output)
-    folder = options.results or COMMITTED
-    comparisons = comparisons_of(folder, options.against)
-    where = f"{folder} against {options.against or 'the paper'}"
+    folders = [options.results] if options.results else [COMMITTED, options.output]
+    comparisons = comparisons_of(folders, options.against)
+    where = f"{_listed(folders)} against {options.against or 'the paper'}"
     tables.print(regression_report.summary(comparisons, where).rich())
     for table in regression_report.listings(comparisons):
         tables.print(table.rich())
     files = regression_report.write(comparisons, where, options.output / "regression")
     say("reports: " + ", ".join(str(f) for f in files))
+    if all(c.verdict == INCOMPARABLE for c in comparisons):
+        raise UsageError("nothing was comparable, so nothing was checked; see the reasons above")
     return 1 if any(c.verdict == OUTSIDE for c in comparisons) else 0
 
 
-def comparisons_of(folder: Path, against: Path | None) -> list[Comparison]:
-    """Every figure of a results folder that has a reference, beside it.
+def comparisons_of(folders: list[Path], against: Path | None) -> list[Comparison]:
+    """Every figure of results folders that has a reference, beside it.
 
     Raises:
       UsageError: no results there, no reference there, or none that measure the same.
     """
     if against is not None and against.is_file() and against.resolve() != FILE:
         raise UsageError(f"--against takes a results folder or {FILE}, not {against}")
-    figures = _figures(folder)
+    figures = _figures(folders)
     if against is None or against.is_file():
         reference = papers_figures()
         pairs = [(f, reference.get(f.key), True) for f in figures]
     else:
-        reference = earlier(_figures(against), against)
+        reference = earlier(_figures([against]), against)
         pairs = [(f, reference.get(identity(f)), False) for f in figures]
     found = [compare(figure, ref, to_paper) for figure, ref, to_paper in pairs if ref is not None]
     if not found:
-        raise UsageError(f"none of the {len(figures)} figures in {folder} has a reference in {against or FILE}")
+        raise UsageError(
+            f"none of the {len(figures)} figures in {_listed(folders)} has a reference in {against or FILE}"
+        )
     return found
 
 
-def _figures(folder: Path):
-    figures = measured(ResultsStore(folder).all()) if folder.is_dir() else []
+def _figures(folders: list[Path]):
+    results = [result for folder in folders if folder.is_dir() for result in ResultsStore(folder).all()]
+    figures = measured(results)
     if not figures:
-        raise UsageError(f"no results in {folder}; make some: ./run_experiments.sh fgsm --protocol paper")
+        raise UsageError(f"no results in {_listed(folders)}; make some: ./run_experiments.sh detect --protocol paper")
     return figures
+
+
+def _listed(folders: list[Path]) -> str:
+    return " and ".join(map(str, folders))

@@ -14,6 +14,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 from experiments.figures import save, style
+from experiments.results import settings_hash
 from experiments.tables import Table
 from models.factorisation import SEVEN_NAMES
 from models.files import atomic
@@ -24,7 +25,7 @@ _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2em auto; max-width: 75em; padding: 0 1em; color: #222 }
 table { border-collapse: collapse; margin: 1em 0 } th, td { padding: .25em .7em; border-bottom: 1px solid #ddd }
 td { text-align: right; font-variant-numeric: tabular-nums } td:first-child, th:first-child { text-align: left }
-td.text { text-align: left } tr.outside td { background: #fdeaea } caption, p.caption { color: #555; text-align: left }
+tr.outside td { background: #fdeaea } caption, p.caption { color: #555; text-align: left }
 img { max-width: 100% } h1 { font-size: 1.5em } h2 { font-size: 1.2em; margin-top: 2em }
 """
 _VERDICTS = (WITHIN, OUTSIDE, INCOMPARABLE)
@@ -53,7 +54,7 @@ def _share(counts: Counter) -> str:
 def listings(comparisons: list[Comparison]) -> list[Table]:
     """The figures outside, and the reasons why others are not comparable."""
     outside = [c for c in comparisons if c.verdict == OUTSIDE]
-    found = [_figures("Outside", outside)] if outside else []
+    found = [_brief("Outside", outside)] if outside else []
     reasons = Counter(c.reason for c in comparisons if c.verdict == INCOMPARABLE)
     if reasons:
         rows = [[reason, str(n)] for reason, n in reasons.most_common()]
@@ -67,8 +68,17 @@ def listings(comparisons: list[Comparison]) -> list[Table]:
     return found
 
 
+def _brief(title: str, comparisons: list[Comparison]) -> Table:
+    """What fits a terminal."""
+    rows = []
+    for c in comparisons:
+        shown = (c.ours.value, ""), (c.reference.value, ""), (c.difference, "+"), (c.tolerance, "")
+        rows.append([_name(c), *(_number(c, value, sign) for value, sign in shown)])
+    return Table(title, ["figure", "ours", "theirs", "difference", "tolerance"], rows, "")
+
+
 def _figures(title: str, comparisons: list[Comparison]) -> Table:
-    heads = ["figure", "ours", "95 %", "n", "theirs", "difference", "tolerance", "source"]
+    heads = ["figure", "run", "ours", "95 %", "n", "theirs", "difference", "tolerance", "source"]
     return Table(title, heads, [_row(c) for c in comparisons], "")
 
 
@@ -77,6 +87,7 @@ def _row(c: Comparison) -> list[str]:
     interval = "-" if ours.low is None else f"{_number(c, ours.low)} - {_number(c, ours.high)}"
     return [
         _name(c),
+        _run(c),
         _number(c, ours.value),
         interval,
         f"{ours.n:,}",
@@ -94,6 +105,12 @@ def _number(c: Comparison, value: float | None, sign: str = "") -> str:
 def _name(c: Comparison) -> str:
     k = c.ours.key
     return " ".join(part for part in (k.dataset, k.classifier, k.attack, k.parameter, _short(k.metric)) if part)
+
+
+def _run(c: Comparison) -> str:
+    """What tells one of several figures by the same name."""
+    s = c.ours.settings
+    return f"{s['protocol']['name']}, n = {s['num_images']}, seed {s['seed']}, {settings_hash(s)}"
 
 
 def _short(metric: str) -> str:

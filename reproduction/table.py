@@ -11,9 +11,9 @@ from experiments.parser import ROOT
 from experiments.progress import say, tables
 from experiments.reference import Published
 from models.files import atomic
-from reproduction.gathered import best_figures, figures_of, places
-from reproduction.layout import tables_of
-from reproduction.needs import Needed, Speed, hours, needed, why_not, without_weights
+from reproduction.gathered import best_figures, figures_of, own_weights, places
+from reproduction.layout import in_lines, tables_of
+from reproduction.needs import Needed, Speed, hours, images_run, needed, training, why_not, without_weights
 
 USUAL_IMAGES = 100
 """Of a run that `table` starts, unless told otherwise: hours instead of the days that the paper's 10,000 take."""
@@ -62,23 +62,24 @@ def _chosen(options: argparse.Namespace, place: str) -> list[Published]:
     return found
 
 
-def _num_images(options: argparse.Namespace) -> str:
-    return "all" if options.num_images is None else str(options.num_images or USUAL_IMAGES)
+def _num_images(options: argparse.Namespace) -> int | None:
+    """Of the runs to start; None is all."""
+    return USUAL_IMAGES if options.num_images == 0 else options.num_images
 
 
 def _missing(options: argparse.Namespace, figures: list[Published]) -> list[Published]:
     """Figures that we could measure and have not, on as many images as asked for."""
-    least = 10**9 if options.num_images is None else options.num_images
-    known = best_figures(options.output, least)
+    least = lambda dataset: 0 if options.num_images == 0 else images_run(options.num_images, dataset)  # noqa: E731
+    known = best_figures(options.output, options.weights, least)
     return [f for f in figures if f.key not in known and not why_not(f)]
 
 
 def _show(options: argparse.Namespace, wanted: list[tuple[str, list[Published]]]) -> None:
-    ours = best_figures(options.output)
+    ours = best_figures(options.output, options.weights)
     for place, figures in wanted:
         shown = tables_of(place, figures, ours)
         for table in shown:
-            tables.print(table.rich())
+            tables.print(in_lines(table).rich())
         file = options.output / "paper" / f"{place.lower().replace(' ', '_')}.md"
         with atomic(file) as temporary:
             temporary.write_text("\n".join(table.markdown() for table in shown))
@@ -99,26 +100,23 @@ def _steps(options: argparse.Namespace, missing: list[Published]) -> list[tuple[
     steps, trained = [], set()
     extra = ("--data-dir", str(options.data_dir)) if options.data_dir else ()
     for step in needed(missing):
-        own = options.output / "training" / step.dataset
         if options.weights or without_weights(step):
-            step = replace(step, weights=str(options.weights or own))
-        lacking = [n for n in without_weights(step) if (n, step.dataset, step.dim_z) not in trained]
-        if lacking and not options.weights:
-            dim_z = ("--dim-z", str(step.dim_z)) if step.dim_z else ()
-            command = ("train", "--dataset", step.dataset, "--epochs", str(options.epochs))
-            train = Needed(command, step.dataset, step.dim_z, "", (), tuple(lacking))
-            steps.append((train, [*command, "--classifiers", *lacking, *dim_z, *extra]))
-            trained |= {(n, step.dataset, step.dim_z) for n in lacking}
-        steps.append((step, step.arguments(_num_images(options), extra)))
+            step = replace(step, weights=str(options.weights or own_weights(options.output, step.dataset)))
+        for name in [] if options.weights else without_weights(step, options.epochs):
+            if (name, step.dataset, step.dim_z) not in trained:
+                train = training(step, name, options.epochs)
+                dim_z = ("--dim-z", str(step.dim_z)) if step.dim_z else ()
+                steps.append((train, [*train.command, "--classifiers", name, *dim_z, *extra]))
+                trained.add((name, step.dataset, step.dim_z))
+        steps.append((step, step.arguments(str(_num_images(options) or "all"), extra)))
     return steps
 
 
-def _list(steps: list[tuple[Needed, list[str]]], num_images: str) -> None:
+def _list(steps: list[tuple[Needed, list[str]]], num_images: int | None) -> None:
     speed, total = Speed(), 0.0
-    n = 10_000 if num_images == "all" else int(num_images)
     say("missing, with the hours that it takes at the speed measured here:")
     for step, arguments in steps:
-        takes = hours(step, n, speed)
+        takes = hours(step, num_images, speed)
         total += takes
         say(f"  {takes:6.1f}  ./run_experiments.sh {' '.join(arguments)}")
     say(f"  {total:6.1f}  in all; results that exist are not made again")

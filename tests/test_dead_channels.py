@@ -91,6 +91,28 @@ def test_a_channel_that_comes_to_life_is_noticed_and_computed(layer, compiled):
     assert_same_with_all_channels(made, z, tf.function(images_and_gradients) if compiled else images_and_gradients)
 
 
+def test_the_gradient_in_the_weights_is_the_same():
+    made, z = decoder(), latents()
+    gradients = []
+    for _ in range(2):
+        with tf.GradientTape() as tape:
+            total = tf.reduce_sum(made([z]) ** 2)
+        gradients.append(tape.gradient(total, made.trainable_variables))
+        made.leave_out_dead_channels([latents(width=2)])
+    for full, ours in zip(*gradients, strict=True):
+        np.testing.assert_allclose(ours, full, rtol=1e-4, atol=1e-4)
+
+
+def test_a_kernel_that_is_no_number_is_noticed():
+    made = decoder()
+    made.leave_out_dead_channels([latents(width=2)])
+    kernel = made.upsamples[1].kernel.numpy()
+    kernel[:, :, made.trims[1].dead[0][0]] = np.nan
+    made.upsamples[1].kernel.assign(kernel)
+    assert fires(made, latents())
+    assert np.isnan(made([latents()]).numpy()).any()
+
+
 @settings(deadline=None, max_examples=25)
 @given(st.integers(0, 2**31), st.floats(0.1, 30), st.floats(0.001, 0.5))
 def test_images_are_the_same_whatever_the_kernels_and_latents(seed, width, positive):

@@ -158,6 +158,10 @@ def test_class_averages_weigh_every_predicted_class_alike():
     selected = np.array([True] * 5 + [False])
     assert metrics.class_averaged(detector, logits, predicted, selected) == pytest.approx((3 / 4 + 0) / 2)
     assert metrics.class_averaged(detector, logits, predicted, np.zeros(6, bool)) is None
+    variances = [(5 / 8) * (3 / 8) / 8, (2 / 5) * (3 / 5) / 5]  # 3 of 4 and 0 of 1, two added of each kind
+    error = metrics.class_averaged_error(detector, logits, predicted, selected)
+    assert error == pytest.approx(np.sqrt(sum(variances)) / 2)
+    assert metrics.class_averaged_error(detector, logits, predicted, np.zeros(6, bool)) is None
 
 
 def test_2019s_index_fault_looks_at_other_images():
