@@ -22,9 +22,9 @@ from reproduction.compare import INCOMPARABLE, OUTSIDE, WITHIN, Comparison
 from reproduction.layout import IN_PIXELS
 
 _STYLE = """
-body { font: 15px/1.45 system-ui, sans-serif; margin: 2em auto; max-width: 75em; padding: 0 1em; color: #222 }
+body { font: 15px/1.45 system-ui, sans-serif; margin: 2em auto; max-width: 85em; padding: 0 1em; color: #222 }
 table { border-collapse: collapse; margin: 1em 0 } th, td { padding: .25em .7em; border-bottom: 1px solid #ddd }
-td { text-align: right; font-variant-numeric: tabular-nums } td:first-child, th:first-child { text-align: left }
+td { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums } td:first-child, th:first-child { text-align: left }
 tr.outside td { background: #fdeaea } caption, p.caption { color: #555; text-align: left }
 img { max-width: 100% } h1 { font-size: 1.5em } h2 { font-size: 1.2em; margin-top: 2em }
 """
@@ -40,9 +40,9 @@ def summary(comparisons: list[Comparison], where: str) -> Table:
     counts["all", "", ""] = Counter(c.verdict for c in comparisons)
     rows = [[" ".join(k for k in kind if k), *(str(n[v]) for v in _VERDICTS), _share(n)] for kind, n in counts.items()]
     caption = (
-        f"{where}. Within: the difference is at most the 95 % binomial error at both n plus 1 point (clean accuracy), "
+        f"{where}. Within: the difference is at most the 95 % error of both figures plus 1 point (clean accuracy), 6 "
+        "(under attack) or 10 (detection rates); others as reproduction/compare.py says."
     )
-    caption += "6 (under attack), 10 (detection rates); minimum Linf 0.03, L2 a tenth."
     return Table("Regression", ["", *_VERDICTS, "within, % of comparable"], rows, caption)
 
 

@@ -122,6 +122,20 @@ def test_a_grey_box_student_learns_from_training_images_where_they_are_at_hand(m
     assert result["student"]["agreement"]["rate"] >= 0.5
 
 
+def test_detectors_look_at_what_went_through_a_student(mnist_dir, tmp_path, capsys):
+    command = ["greybox", "--classifiers", "DFX", "--attack", "fgsm", "--eps", "0.5", "--calibration-images", "1000"]
+    command += ["--data-dir", mnist_dir, *TINY, "--output", tmp_path]
+    assert run(*command, "--fpr", "0.1") == 2
+    assert "--fpr is of the detectors: add --detect" in capsys.readouterr().err
+    assert run(*command, "--detect") == 0
+    (attack,) = stored(tmp_path, "greybox_fgsm_*")
+    (result,) = stored(tmp_path, "detect_greybox_fgsm_*")
+    assert result["settings"]["through"] == attack["settings"]["through"]
+    assert result["successes"]["count"] == attack["success_right_before"]["count"]
+    assert result["detectors"].keys() == {"kl", "tv"}  # DFX has no density of x
+    assert "FGSM through a greybox student: noticed by KL detection" in " ".join(capsys.readouterr().out.split())
+
+
 def test_a_substitute_is_not_judged_on_the_images_it_grew_from(tmp_path, monkeypatch):
     """Where all 5,000 images are attacked, the seeds are among them; 2019's protocols leave them in."""
     monkeypatch.setattr(students, "LOOP_EPOCHS", 1)
