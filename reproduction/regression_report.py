@@ -24,7 +24,8 @@ from reproduction.layout import IN_PIXELS
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2em auto; max-width: 85em; padding: 0 1em; color: #222 }
 table { border-collapse: collapse; margin: 1em 0 } th, td { padding: .25em .7em; border-bottom: 1px solid #ddd }
-td { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums } td:first-child, th:first-child { text-align: left }
+td { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums }
+td:first-child, th:first-child { text-align: left }
 tr.outside td { background: #fdeaea } caption, p.caption { color: #555; text-align: left }
 img { max-width: 100% } h1 { font-size: 1.5em } h2 { font-size: 1.2em; margin-top: 2em }
 """
