@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
     for name in options.names:
         if f"Figure {name}" not in known:
             listed = ", ".join(p.removeprefix("Figure ") for p in known)
-            raise UsageError(f"Figure {name} is not one of those that are drawn here: {listed}")
+            raise UsageError(f"Figure {name} is not one of those that are drawn here: {listed} (2 is `rings`)")
     ours, names = best_figures(options.output), options.classifiers or list(SEVEN_NAMES)
     for place in (f"Figure {name}" for name in options.names):
         file = options.output / "paper" / f"{place.lower().replace(' ', '_')}.png"
