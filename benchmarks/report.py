@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 
 from benchmarks.cases import GRADIENT, LOGITS, TRAINING
 from benchmarks.memory import IMAGES
-from experiments.figures import save, style
+from experiments.reporting.figures import save, style
 from models.files import atomic, write_json
 
 _SHORT = {

@@ -10,7 +10,6 @@ import numpy as np
 from attacks.registry import ATTACKS, GRADIENT
 from attacks.target import Target
 from data.registry import DATASETS
-from experiments import report
 from experiments.batches import run as run_batches
 from experiments.clean import ATTACK, EVALUATION, compiled_logits, examples, measure_clean, noise_seed
 from experiments.context import Context, open_context
@@ -21,6 +20,7 @@ from experiments.intervals import percent, rate
 from experiments.measures import FRESH_CHECKED, audit, perturbation, succeeded, survival
 from experiments.plan import Plan, plan_of, value_of
 from experiments.progress import bar, say
+from experiments.reporting import report
 from experiments.victims import DROP, Victim, check_logits, chosen_victims, keras_victim
 
 

@@ -13,13 +13,13 @@ from itertools import pairwise
 import numpy as np
 
 from attacks.registry import ATTACKS
-from experiments import report
 from experiments.attack import attack_victim, victims_of
 from experiments.clean import compiled_logits, measure_clean
 from experiments.context import Context, open_context
 from experiments.crafting import cost
 from experiments.plan import Plan, make_plan
 from experiments.progress import bar, say
+from experiments.reporting import report
 from experiments.transfer import matrix
 from experiments.victims import Victim
 

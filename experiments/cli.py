@@ -9,8 +9,8 @@ from collections.abc import Callable
 from attacks.registry import ATTACKS
 from experiments.parser import HANDED_ON, OF_THE_PAPER, ROOT, parser
 
-MODULES = {"greybox": "student_attack", "blackbox": "student_attack"}
-"""Commands whose module in experiments/ has another name; those of attacks are experiments/attack.py's."""
+MODULES = {"greybox": "student_attack", "blackbox": "student_attack", "report": "reporting.report"}
+"""Commands whose module in experiments/ has another name or place; those of attacks are experiments/attack.py's."""
 
 
 def _import_tensorflow() -> None:

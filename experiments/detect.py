@@ -10,7 +10,6 @@ import numpy as np
 from attacks.registry import ATTACKS
 from detect.metrics import auroc, class_averaged, class_averaged_error, true_rate_at
 from detect.thresholds import FittedDetector
-from experiments import report
 from experiments.attack import attack_victims, victims_of
 from experiments.batches import run as run_batches
 from experiments.clean import DETECTION, EVALUATION, compiled_logits, measure_clean, noise_seed
@@ -20,6 +19,7 @@ from experiments.intervals import percent, rate
 from experiments.plan import plan_of, value_of
 from experiments.progress import bar, say
 from experiments.protocol import DetectionProtocol
+from experiments.reporting import report
 from experiments.victims import Victim, chosen_victims
 
 FALSE_RATES = (0.05, 0.01)

@@ -2,10 +2,10 @@
 
 import argparse
 
-from experiments import report
 from experiments.clean import compiled_logits, measure_clean
 from experiments.context import open_context
 from experiments.progress import bar
+from experiments.reporting import report
 from experiments.victims import chosen_victims
 
 

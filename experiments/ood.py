@@ -8,7 +8,6 @@ from data import fashion_mnist
 from data.registry import DATASETS
 from detect.metrics import auroc, true_rate_at
 from detect.thresholds import FittedDetector
-from experiments import report
 from experiments.batches import run as run_batches
 from experiments.clean import EVALUATION, compiled_logits, measure_clean, noise_seed
 from experiments.context import Context, open_context
@@ -16,6 +15,7 @@ from experiments.detect import FALSE_RATES, fit_detectors
 from experiments.errors import UsageError
 from experiments.intervals import rate
 from experiments.progress import bar, say
+from experiments.reporting import report
 from experiments.victims import Victim, chosen_victims
 
 

@@ -13,10 +13,10 @@ import numpy as np
 from detect.registry import DETECTORS
 from detect.thresholds import FittedDetector, fit
 from experiments.context import check_writable
-from experiments.figures import save
 from experiments.intervals import percent, rate
 from experiments.progress import say, tables
-from experiments.tables import Table
+from experiments.reporting.figures import save
+from experiments.reporting.tables import Table
 from models.files import write_json
 
 CENTRES = np.array([[-0.75, 0.0], [0.75, 0.0]])

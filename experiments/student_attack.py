@@ -6,18 +6,18 @@ import dataclasses
 import numpy as np
 
 from attacks.registry import ATTACKS
-from experiments import report
 from experiments.attack import Through, attack_cost, attack_victim, victims_of
 from experiments.batches import run as run_batches
 from experiments.clean import ATTACK, compiled_logits, measure_clean, noise_seed
 from experiments.context import Context, open_context
 from experiments.detect import detect
-from experiments.detection_tables import USUAL_FPR
 from experiments.errors import UsageError
 from experiments.guards import fit_detectors
 from experiments.intervals import percent, rate
 from experiments.plan import Plan, plan_of, value_of
 from experiments.progress import bar, say
+from experiments.reporting import report
+from experiments.reporting.detection_tables import USUAL_FPR
 from experiments.results import settings_hash
 from experiments.students import Student, agreement, black_box_student, grey_box_student
 from experiments.victims import Victim

@@ -19,7 +19,6 @@ import tensorflow as tf
 
 from data.checks import DataError, Images
 from data.registry import DATASETS
-from experiments import figures
 from experiments.batches import USUAL
 from experiments.batches import run as run_batches
 from experiments.clean import compiled_logits, evaluate
@@ -29,6 +28,7 @@ from experiments.errors import UsageError
 from experiments.intervals import percent
 from experiments.progress import bar, say
 from experiments.protocol import PROTOCOLS
+from experiments.reporting import figures
 from experiments.results import versions
 from experiments.victims import deep_bayes_victim
 from models.files import FileError, atomic

@@ -5,13 +5,13 @@ import argparse
 import numpy as np
 
 from attacks.registry import ATTACKS
-from experiments import report
 from experiments.attack import attack_victims, measure, victims_of
 from experiments.clean import compiled_logits
 from experiments.context import Context, open_context
 from experiments.errors import UsageError
 from experiments.plan import Plan, plan_of
 from experiments.progress import bar
+from experiments.reporting import report
 from experiments.victims import Victim
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from attacks.registry import ATTACKS
 from data.checks import Images
 from data.registry import DATASETS
-from experiments import cli, report
+from experiments import cli
 from experiments.attack import attack_cost, attack_victim
 from experiments.batches import run as run_batches
 from experiments.clean import DETECTION, compiled_logits, measure_clean, noise_seed
@@ -17,6 +17,7 @@ from experiments.errors import UsageError
 from experiments.plan import plan_of
 from experiments.progress import bar, say
 from experiments.protocol import PROTOCOLS
+from experiments.reporting import report
 from experiments.training_logits import training_logits
 from experiments.victims import Victim, classifier_victim, deep_bayes_victim
 from legacy_port import detection, files

@@ -17,10 +17,10 @@ from pathlib import Path
 
 from attacks.registry import ATTACKS
 from data.registry import DATASETS
-from experiments.detection_tables import USUAL_FPR
-from experiments.reference import FILE, Key, Published, published
-from experiments.report import attack_of
-from experiments.summary_tables import BEYOND
+from experiments.reporting.detection_tables import USUAL_FPR
+from experiments.reporting.reference import FILE, Key, Published, published
+from experiments.reporting.report import attack_of
+from experiments.reporting.summary_tables import BEYOND
 from reproduction.measured import Measured
 
 WIDER = FILE.with_name("tolerances.csv")

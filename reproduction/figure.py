@@ -12,10 +12,10 @@ import numpy as np
 
 from experiments.context import check_writable
 from experiments.errors import UsageError
-from experiments.figures import save, style
 from experiments.progress import say
-from experiments.reference import Key, published
-from experiments.transfer_tables import draw_rates
+from experiments.reporting.figures import save, style
+from experiments.reporting.reference import Key, published
+from experiments.reporting.transfer_tables import draw_rates
 from models.factorisation import SEVEN_NAMES
 from reproduction.gathered import best_figures, figures_of, places
 from reproduction.measured import Measured

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from experiments.parser import ROOT
-from experiments.reference import Key, Published, published
+from experiments.reporting.reference import Key, Published, published
 from experiments.results import ResultsStore
 from models.factorisation import FACTORISATIONS
 from models.files import FileError

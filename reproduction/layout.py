@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from experiments.reference import Key, Published
-from experiments.tables import Table
+from experiments.reporting.reference import Key, Published
+from experiments.reporting.tables import Table
 from models.factorisation import SEVEN_NAMES
 from reproduction.measured import Measured
 

@@ -12,9 +12,9 @@ from detect.registry import DETECTORS
 from experiments.intervals import rate
 from experiments.plan import value_of
 from experiments.protocol import PROTOCOLS
-from experiments.reference import SAME_CLASSIFIERS, Key, published_attack, published_parameter
-from experiments.report import attack_of, run_of
-from experiments.summary_tables import half_interval, minimum_perturbations
+from experiments.reporting.reference import SAME_CLASSIFIERS, Key, published_attack, published_parameter
+from experiments.reporting.report import attack_of, run_of
+from experiments.reporting.summary_tables import half_interval, minimum_perturbations
 
 BOUNDS = {"mnist": 0.3, "plane_frog": 0.1}
 """The eps up to which Tables 1 and 2 of the paper count."""

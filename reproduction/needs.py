@@ -14,7 +14,7 @@ from experiments.batches import USUAL
 from experiments.crafting import cost
 from experiments.plan import make_plan
 from experiments.protocol import PROTOCOLS
-from experiments.reference import Published
+from experiments.reporting.reference import Published
 from models import zoo
 from models.factorisation import FACTORISATIONS, SEVEN_NAMES
 from models.files import FileError

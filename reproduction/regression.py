@@ -10,7 +10,7 @@ from pathlib import Path
 from experiments.context import check_writable
 from experiments.errors import UsageError
 from experiments.progress import say, tables
-from experiments.reference import FILE
+from experiments.reporting.reference import FILE
 from experiments.results import ResultsStore
 from reproduction import regression_report
 from reproduction.compare import INCOMPARABLE, OUTSIDE, Comparison, compare, earlier, identity, papers_figures

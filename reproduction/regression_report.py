@@ -13,9 +13,9 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 
-from experiments.figures import save, style
+from experiments.reporting.figures import save, style
+from experiments.reporting.tables import Table
 from experiments.results import settings_hash
-from experiments.tables import Table
 from models.factorisation import SEVEN_NAMES
 from models.files import atomic
 from reproduction.compare import INCOMPARABLE, OUTSIDE, WITHIN, Comparison

@@ -9,7 +9,7 @@ from experiments.context import check_writable
 from experiments.errors import UsageError
 from experiments.parser import ROOT
 from experiments.progress import say, tables
-from experiments.reference import Published
+from experiments.reporting.reference import Published
 from models.files import atomic
 from reproduction.gathered import best_figures, figures_of, own_weights, places
 from reproduction.layout import in_lines, tables_of

@@ -19,9 +19,9 @@ from experiments.context import open_context
 from experiments.crafting import build_craft, craft_all
 from experiments.parser import parser
 from experiments.plan import PREFIX, changed_options, make_plan
-from experiments.report import groups
+from experiments.reporting.report import groups
+from experiments.reporting.summary_tables import minimum_perturbations
 from experiments.results import ResultsStore
-from experiments.summary_tables import minimum_perturbations
 from experiments.victims import DROP, Victim
 
 pytestmark = pytest.mark.usefixtures("no_data_at_hand")

@@ -15,7 +15,7 @@ from experiments import cli
 from experiments.intervals import rate
 from experiments.parser import parser
 from experiments.plan import plan_of
-from experiments.reference import FILE, Key, published
+from experiments.reporting.reference import FILE, Key, published
 from experiments.results import ResultsStore
 from reproduction import compare as compare_module
 from reproduction.compare import INCOMPARABLE, OUTSIDE, WIDER, WITHIN, Reference, compare, papers_figures

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from experiments.batches import batches, run
 from experiments.intervals import percent, rate
-from experiments.reference import paper_accuracy
+from experiments.reporting.reference import paper_accuracy
 from experiments.results import ResultsStore
 
 SETTINGS = {"attack": "fgsm", "victim": "GBZ", "dataset": "mnist5k", "eps": 0.1, "targeted": False, "seed": 0}

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-FILE = Path(__file__).resolve().parent.parent / "reference" / "paper_2019.csv"
+FILE = Path(__file__).resolve().parents[2] / "reference" / "paper_2019.csv"
 WEIGHTS_MARK = "#"
 """Between a classifier's name and the hash of its weights, in tables with several of one name."""
 SAME_CLASSIFIERS = {"mnist5k": "mnist"}

@@ -9,8 +9,8 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 from attacks.registry import ATTACKS
-from experiments.reference import curve_of_2019, paper_accuracy
-from experiments.tables import Group
+from experiments.reporting.reference import curve_of_2019, paper_accuracy
+from experiments.reporting.tables import Group
 from models.files import atomic
 
 _MARKERS = "osD^vPX*<>"

@@ -4,17 +4,17 @@ import argparse
 from collections.abc import Callable
 
 from data.registry import DATASETS
-from experiments import detection_figures, figures
-from experiments.detection_tables import USUAL_FPR, DetectionGroup, OodGroup, detection_tables, ood_tables
 from experiments.errors import UsageError
 from experiments.plan import changed_options, value_of
 from experiments.progress import say, tables
 from experiments.protocol import PROTOCOLS
-from experiments.reference import WEIGHTS_MARK
+from experiments.reporting import detection_figures, figures
+from experiments.reporting.detection_tables import USUAL_FPR, DetectionGroup, OodGroup, detection_tables, ood_tables
+from experiments.reporting.reference import WEIGHTS_MARK
+from experiments.reporting.summary_tables import minimum_table, worst_case_tables
+from experiments.reporting.tables import Group, Run, Table, accuracy_table, checks_table, clean_table, success_table
+from experiments.reporting.transfer_tables import TransferGroup, heat_map, ordered_cells, transfer_table
 from experiments.results import ResultsStore
-from experiments.summary_tables import minimum_table, worst_case_tables
-from experiments.tables import Group, Run, Table, accuracy_table, checks_table, clean_table, success_table
-from experiments.transfer_tables import TransferGroup, heat_map, ordered_cells, transfer_table
 from models.factorisation import SEVEN_NAMES
 from models.files import atomic
 

@@ -7,9 +7,9 @@ import numpy as np
 
 from detect.metrics import roc
 from detect.registry import DETECTORS
-from experiments.detection_tables import DetectionGroup
-from experiments.figures import save, style
-from experiments.reference import paper_detection
+from experiments.reporting.detection_tables import DetectionGroup
+from experiments.reporting.figures import save, style
+from experiments.reporting.reference import paper_detection
 
 
 def detection_by_eps(group: DetectionGroup, file: Path) -> Path:

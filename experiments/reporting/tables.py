@@ -8,7 +8,7 @@ from rich.table import Table as RichTable
 from attacks.registry import ATTACKS, GRADIENT, NOTHING, SCORES
 from experiments.intervals import percent
 from experiments.plan import flag
-from experiments.reference import paper_accuracy, paper_images, published_attack, published_parameter
+from experiments.reporting.reference import paper_accuracy, paper_images, published_attack, published_parameter
 
 NEEDS = {
     GRADIENT: "white box, true labels",

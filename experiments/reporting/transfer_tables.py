@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from attacks.registry import ATTACKS, NOTHING
-from experiments.figures import plt, save
 from experiments.intervals import percent
-from experiments.tables import AttackRun, Table
+from experiments.reporting.figures import plt, save
+from experiments.reporting.tables import AttackRun, Table
 
 
 @dataclass(frozen=True, kw_only=True)

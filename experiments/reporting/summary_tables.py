@@ -6,7 +6,7 @@ import numpy as np
 
 from attacks.registry import ATTACKS
 from experiments.intervals import percent, rate
-from experiments.tables import Group, Table
+from experiments.reporting.tables import Group, Table
 
 BEYOND = 0.1
 """Added to the largest eps for an image that no eps of the grid fools (paper, section 4.1)."""

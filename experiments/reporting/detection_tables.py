@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from detect.registry import DETECTORS
 from experiments.intervals import percent
 from experiments.protocol import PROTOCOLS
-from experiments.reference import paper_detection, paper_images
-from experiments.tables import AttackRun, Run, Table
+from experiments.reporting.reference import paper_detection, paper_images
+from experiments.reporting.tables import AttackRun, Run, Table
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,1 @@
+"""What is shown of results: tables, figures, the paper's numbers beside them."""
