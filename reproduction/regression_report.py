@@ -19,6 +19,7 @@ from experiments.results import settings_hash
 from models.factorisation import SEVEN_NAMES
 from models.files import atomic
 from reproduction.compare import INCOMPARABLE, OUTSIDE, WITHIN, Comparison
+from reproduction.figure import ATTACKS_OF, TRANSFER, draw
 from reproduction.layout import IN_PIXELS
 
 _STYLE = """
@@ -204,4 +205,11 @@ def _pictures(comparisons: list[Comparison]) -> list[bytes]:
         axis.legend(fontsize=8)
     figure.tight_layout()
     with tempfile.TemporaryDirectory() as folder:
-        return [save(figure, Path(folder) / "picture.png").read_bytes()]
+        return [save(figure, Path(folder) / "picture.png").read_bytes(), *_papers_figures(comparisons, Path(folder))]
+
+
+def _papers_figures(comparisons: list[Comparison], folder: Path) -> list[bytes]:
+    """The paper's figures as far as comparable results draw them."""
+    ours = {c.ours.key: c.ours for c in comparisons if c.verdict != INCOMPARABLE}
+    drawn = [draw(place, ours, list(SEVEN_NAMES), folder / f"{place}.png") for place in (*ATTACKS_OF, *TRANSFER)]
+    return [file.read_bytes() for file in drawn if file]
