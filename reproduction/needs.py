@@ -130,15 +130,7 @@ def without_weights(run: Needed, epochs: int | None = 0) -> list[str]:
 def training(run: Needed, name: str, epochs: int | None) -> Needed:
     """The command that trains one classifier of a run as those that ship were; epochs None is the paper's number."""
     papers_epochs, rate = TRAINING[run.dataset]
-    command = (
-        "train",
-        "--dataset",
-        run.dataset,
-        "--epochs",
-        str(epochs or papers_epochs),
-        "--learning-rate",
-        f"{rate:g}",
-    )
+    command = ("train", *f"--dataset {run.dataset} --epochs {epochs or papers_epochs} --learning-rate {rate:g}".split())
     command += ("--kl-warmup", "1") if name == "DBX" else ()  # without it z carries nothing, see docs/training.md
     return Needed(command, run.dataset, run.dim_z, "", (), (name,))
 

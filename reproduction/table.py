@@ -1,6 +1,7 @@
 """`table F.2`: a table of the paper beside ours, from the results that exist; runs what is missing when told to."""
 
 import argparse
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -35,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
     for _, arguments in steps:
         say(f"\n./run_experiments.sh {' '.join(arguments)}")
         command = [sys.executable, "-P", "-m", "experiments", *arguments, "--output", str(options.output)]
-        code = subprocess.run(command, cwd=ROOT, check=False).returncode
+        code = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=False).returncode
         if code:
             say(f"stopped: the run above ended with exit code {code}; what was finished is kept, and the same command "
                 "goes on from there")  # fmt: skip
