@@ -32,15 +32,19 @@ def run(options: argparse.Namespace) -> int:
     victims, guard = [load() for _, load in victims_of(context)], _guard(context)
     guards = [guard] if guard else victims  # a victim that is the guard, too, has its name
     fitted = {g.name: fit_detectors(context, g) for g in guards}  # first: thresholds see no attack
-    looks_again = guard is not None or context.protocol.detection.second_evaluation
-    needed = frozenset({"logits", "x_adv"} if looks_again else {"logits"})
     loaders = [(v.name, lambda v=v: v) for v in victims]
     results = []
-    for victim, found in attack_victims(context, plan, loaders, needed):
+    for victim, found in attack_victims(context, plan, loaders, arrays_needed(context, guard)):
         by = victim if guard is None or guard.settings == victim.settings else guard
         results += detect(context, victim, by, fitted[by.name], found)
     report.show(context.store, results)
     return 0
+
+
+def arrays_needed(context: Context, guard: Victim | None = None) -> frozenset[str]:
+    """What `detect` reads of attack results: the images, too, where they are looked at again."""
+    looks_again = guard is not None or context.protocol.detection.second_evaluation
+    return frozenset({"logits", "x_adv"} if looks_again else {"logits"})
 
 
 def _guard(context: Context) -> Victim | None:

@@ -10,7 +10,7 @@ from experiments.attack import Through, attack_cost, attack_victim, victims_of
 from experiments.batches import run as run_batches
 from experiments.clean import ATTACK, compiled_logits, measure_clean, noise_seed
 from experiments.context import Context, open_context
-from experiments.detect import detect
+from experiments.detect import arrays_needed, detect
 from experiments.errors import UsageError
 from experiments.guards import fit_detectors
 from experiments.intervals import percent, rate
@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
         fitted = fit_detectors(context, victim) if options.detect else None  # first: thresholds see no attack
         student = MAKERS[options.command](context, victim)
         judged = _judged(context, student)
-        needed = frozenset({"logits", "x_adv"} if options.detect else ())
+        needed = arrays_needed(context) if options.detect else frozenset()
         with bar(attack_cost(plan, len(judged.images)), victim.name) as progress:
             found = attack_through(judged, victim, student, plan, progress.advance, needed)
         results += found

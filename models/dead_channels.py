@@ -86,8 +86,10 @@ def _find_trim(kernel: np.ndarray, convolve) -> Trim:
 
     positive, negative = (np.maximum(sign * kernel, 0).sum((0, 1, 3)) for sign in (1, -1))
     silent = np.flatnonzero(convolve(kernel).max((0, 1, 2)) <= 0)
+    sure, channels = [c for c in silent if stays_below_zero(kernel[:, :, c])], kernel.shape[2]
+    if len(sure) < LEAST_SHARE * channels:
+        return Trim(tuple(range(channels)))
     groups: list[tuple[np.ndarray, list[int]]] = []
-    sure = [c for c in silent if stays_below_zero(kernel[:, :, c])]
     for channel in sorted(sure, key=lambda c: positive[c] / max(negative[c], np.finfo(np.float32).tiny)):
         own = kernel[:, :, channel]
         for index, (bound, members) in enumerate(groups):
@@ -97,9 +99,7 @@ def _find_trim(kernel: np.ndarray, convolve) -> Trim:
         else:
             if len(groups) < MOST_BOUNDS:
                 groups.append((own, [int(channel)]))
-    dead, channels = tuple(tuple(members) for _, members in groups), kernel.shape[2]
-    if len(sure) < LEAST_SHARE * channels:
-        return Trim(tuple(range(channels)))
+    dead = tuple(tuple(members) for _, members in groups)
     if -(-(channels - len(sum(dead, ())) + len(dead)) // _LANES) == -(-channels // _LANES):
         dead = tuple((int(channel),) for channel in sure)  # bounds save nothing here: computed, and not passed on
     return Trim(tuple(sorted(set(range(channels)) - set(sum(dead, ())))), dead)

@@ -18,7 +18,7 @@ from pathlib import Path
 from attacks.registry import ATTACKS
 from data.registry import DATASETS
 from experiments.reporting.detection_tables import USUAL_FPR
-from experiments.reporting.reference import FILE, Key, Published, published
+from experiments.reporting.reference import FILE, Key, Published, published, published_values
 from experiments.reporting.report import attack_of
 from experiments.reporting.summary_tables import BEYOND
 from reproduction.measured import Measured
@@ -83,14 +83,14 @@ def compare(ours: Measured, reference: Reference, against_paper: bool = True) ->
 @cache
 def papers_figures() -> dict[Key, Reference]:
     """The paper's figures by key; of one that stands in several places the first, appendix F before others."""
-    accuracy = {p.key: p.value for p in reversed(published()) if p.key.metric == "accuracy_percent"}
-    return {p.key: _reference(p, accuracy) for p in reversed(published())}
+    return {p.key: _reference(p) for p in reversed(published())}
 
 
-def _reference(p: Published, accuracy: dict[Key, float]) -> Reference:
+def _reference(p: Published) -> Reference:
     n = PAPERS_IMAGES[p.key.dataset]
     if p.key.metric.startswith("tp_"):  # stands on the successful attacks
-        n = round(n * (1 - accuracy.get(p.key._replace(metric="accuracy_percent"), 0.0) / 100))
+        accuracy = published_values().get(p.key._replace(metric="accuracy_percent"), 0.0)
+        n = round(n * (1 - accuracy / 100))
     if p.place == "Table 3":
         n = 1_000
     return Reference(p.value, n, p.source, why_not=_trap(p))

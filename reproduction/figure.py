@@ -14,7 +14,7 @@ from experiments.context import check_writable
 from experiments.errors import UsageError
 from experiments.progress import say
 from experiments.reporting.figures import save, style
-from experiments.reporting.reference import Key, published
+from experiments.reporting.reference import Key, published, published_values
 from experiments.reporting.transfer_tables import draw_rates
 from models.factorisation import SEVEN_NAMES
 from reproduction.gathered import best_figures, figures_of, places
@@ -67,7 +67,7 @@ def draw(place: str, ours: dict[Key, Measured], names: list[str], file: Path) ->
     if place in TRANSFER:
         return _matrices(place, ours, names, file)
     dataset, attacks = ATTACKS_OF[place]
-    paper = {p.key: p.value for p in reversed(published())}
+    paper = published_values()
     wanted = [k for k in paper if k.dataset == dataset and k.attack in attacks and k.classifier in names]
     wanted = [k for k in wanted if "dim_z" not in k.parameter and not k.parameter.startswith("eps<=")]
     if not any(k in ours and ours[k].value is not None for k in wanted):

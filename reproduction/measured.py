@@ -1,6 +1,5 @@
 """Stored results as the paper's figures: each under the key of the published figure that measures the same."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ from experiments.protocol import PROTOCOLS
 from experiments.reporting.reference import SAME_CLASSIFIERS, Key, published_attack, published_parameter
 from experiments.reporting.report import attack_of, run_of
 from experiments.reporting.summary_tables import half_interval, minimum_perturbations
+from experiments.results import settings_hash
 
 BOUNDS = {"mnist": 0.3, "plane_frog": 0.1}
 """The eps up to which Tables 1 and 2 of the paper count."""
@@ -141,7 +141,7 @@ def _over_a_grid(results: list[dict]) -> Iterator[Measured]:
 
 def _transferred(results: list[dict]) -> Iterator[Measured]:
     """Accuracy on the images of another classifier's attack that fooled that one (Figures A.4, A.5)."""
-    by_settings = {_text(r["settings"]): r for r in results}
+    by_settings = {settings_hash(r["settings"]): r for r in results}
     labels = {run_of(r): np.array(r["labels"]) for r in results if "labels" in r}
     for result in results:
         s = result["settings"]
@@ -149,13 +149,9 @@ def _transferred(results: list[dict]) -> Iterator[Measured]:
         if through.get("kind") != "transfer":
             continue
         own = {k: v for k, v in s.items() if k != "through"} | {"victim": through["source"]} | through["settings"]
-        source, y = by_settings.get(_text(own)), labels.get(run_of(result))
+        source, y = by_settings.get(settings_hash(own)), labels.get(run_of(result))
         if source is None or y is None:
             continue
         fooled = np.array(source["predictions"]) != y
         right = np.array(result["predictions"])[fooled] == y[fooled]
         yield _share(key_of(s, "accuracy_percent"), rate(right.sum(), len(right)), s)
-
-
-def _text(settings: dict) -> str:
-    return json.dumps(settings, sort_keys=True)

@@ -18,7 +18,7 @@ from experiments.reporting.reference import Published
 from models import zoo
 from models.factorisation import FACTORISATIONS, SEVEN_NAMES
 from models.files import FileError
-from reproduction.compare import PAPERS_SEEDS
+from reproduction.compare import PAPERS_IMAGES, PAPERS_SEEDS
 
 PROTOCOL = "paper"
 _STUDENTS = ("greybox", "blackbox")
@@ -26,7 +26,6 @@ _EVALUATIONS_A_TRAINING_STEP = 0.1
 """A training step on an image beside its logits with K = 10 and all classes, with a decoder."""
 TRAINING = {"mnist": (100, 1e-4), "plane_frog": (200, 5e-5)}
 """Epochs and learning rate of the released code."""
-TEST_IMAGES = {"mnist": 10_000, "plane_frog": 2_000}
 
 
 @dataclass(frozen=True)
@@ -137,7 +136,7 @@ def training(run: Needed, name: str, epochs: int | None) -> Needed:
 
 def images_run(num_images: int | None, dataset: str) -> int:
     """How many images a run on so many, None for all, stands on: 2019 drops a last partial batch."""
-    size = TEST_IMAGES[dataset]
+    size = PAPERS_IMAGES[dataset]
     return PROTOCOLS[PROTOCOL].images_used(size if num_images is None else min(num_images, size), USUAL)
 
 

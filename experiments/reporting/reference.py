@@ -66,7 +66,7 @@ def published() -> tuple[Published, ...]:
 
 
 @cache
-def _table() -> dict[Key, float]:
+def published_values() -> dict[Key, float]:
     """By key; of a figure that stands in several places the first."""
     return {p.key: p.value for p in reversed(published())}
 
@@ -83,7 +83,7 @@ def paper_detection(dataset: str, classifier: str, attack: str, parameter: str, 
 
 def _published(dataset: str, classifier: str, attack: str, parameter: str, metric: str) -> float | None:
     classifier = classifier.split(WEIGHTS_MARK)[0]
-    return _table().get(Key(SAME_CLASSIFIERS.get(dataset, dataset), classifier, attack, parameter, metric))
+    return published_values().get(Key(SAME_CLASSIFIERS.get(dataset, dataset), classifier, attack, parameter, metric))
 
 
 def curve_of_2019(classifier: str) -> list[dict[str, float]]:
