@@ -17,7 +17,7 @@ from experiments.reporting.figures import save, style
 from experiments.reporting.reference import Key, published, published_values
 from experiments.reporting.transfer_tables import draw_rates
 from models.factorisation import SEVEN_NAMES
-from reproduction.gathered import best_figures, figures_of, places
+from reproduction.gathered import best, figures_of, figures_that_count, places
 from reproduction.measured import Measured
 from reproduction.needs import needed, why_not
 
@@ -32,6 +32,10 @@ ATTACKS_OF = {
 """What the paper's figures of curves show: data set and attacks."""
 TRANSFER = ("Figure A.4", "Figure A.5")
 _ROWS = ("accuracy_percent", "min_linf_mean", "l2_mean", "tp_marginal_percent", "tp_logit_percent", "tp_kl_percent")
+_MATRICES = {
+    "accuracy_percent": "accuracy (%)\non images that fooled the column's",
+    "tp_logit_percent": "logit detection (%)\nof images that fool the row's",
+}
 _LABELS = ("accuracy (%)", "mean minimum Linf", "mean L2 of successes", "marginal (%)", "logit (%)", "KL (%)")
 
 
@@ -42,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
         if f"Figure {name}" not in known:
             listed = ", ".join(p.removeprefix("Figure ") for p in known)
             raise UsageError(f"Figure {name} is not one of those that are drawn here: {listed} (2 is `rings`)")
-    ours, names = best_figures(options.output), options.classifiers or list(SEVEN_NAMES)
+    ours, names = best(figures_that_count(options.output)), options.classifiers or list(SEVEN_NAMES)
     for place in (f"Figure {name}" for name in options.names):
         file = options.output / "paper" / f"{place.lower().replace(' ', '_')}.png"
         if draw(place, ours, names, file):
@@ -121,37 +125,45 @@ def _panel(axis, values: dict[Key, Measured | float], names: list[str], styles: 
 
 
 def _x(key: Key, place: int) -> float:
-    return place if key.parameter.startswith("all") else float(key.parameter.split("=")[1])
+    return place if not key.parts else float(next(iter(key.parts.values())))
 
 
 def _triple(value: Measured | float) -> tuple:
-    if isinstance(value, Measured):
-        return (
-            value.value,
-            value.value if value.low is None else value.low,
-            value.value if value.low is None else value.high,
-        )
-    return value, value, value
+    """The figure and its 95 % interval, of no width where none is known."""
+    if not isinstance(value, Measured):
+        return value, value, value
+    return (value.value, value.low, value.high) if value.low is not None else (value.value,) * 3
 
 
 def _matrices(place: str, ours: dict[Key, Measured], names: list[str], file: Path) -> Path | None:
-    """Accuracy of each classifier on what fooled another, ours above the paper's."""
-    figures = [p for p in figures_of(place) if p.key.metric == "accuracy_percent"]
-    columns = sorted({(p.key.attack, p.key.parameter.split(";")[0]) for p in figures})
+    """Each classifier on images made against another: accuracy, and what logit detection notices; ours, the paper's."""
+    figures = figures_of(place)
     if not any(p.key in ours for p in figures):
         return None
-    figure, axes = plt.subplots(2, len(columns), figsize=(4.2 * len(columns), 8.4), squeeze=False)
+    columns = sorted({(p.key.attack, p.key.parts["eps"]) for p in figures})
+    rows = [(metric, text) for metric, text in _MATRICES.items() if any(p.key.metric == metric for p in figures)]
+    shape = 2 * len(rows), len(columns)
+    figure, axes = plt.subplots(*shape, figsize=(4.2 * shape[1], 4.2 * shape[0]), squeeze=False)
     for column, (attack, eps) in enumerate(columns):
-        chosen = {p.key: p.value for p in figures if (p.key.attack, p.key.parameter.split(";")[0]) == (attack, eps)}
-        mine = {k: ours[k].value for k in chosen if k in ours}
-        for row, (whose, values) in enumerate((("this port", mine), ("the paper", chosen))):
-            matrix = np.full((len(names), len(names)), np.nan)
-            for key, value in values.items():
-                source = key.parameter.split("from=")[1]
-                if value is not None and key.classifier in names and source in names:
-                    matrix[names.index(key.classifier), names.index(source)] = value
-            draw_rates(axes[row, column], matrix, names)
-            axes[row, column].set_title(f"{whose}: {attack.removeprefix('transfer_').upper()}, {eps.replace('=', ' ')}")
-    figure.suptitle(f"{place}: accuracy (%) on the images that fooled the classifier they were made against")
+        for row, (metric, text) in enumerate(rows):
+            here = [p for p in figures if (p.key.attack, p.key.parts["eps"], p.key.metric) == (attack, eps, metric)]
+            mine = {p.key: ours[p.key].value for p in here if p.key in ours}
+            for below, (whose, values) in enumerate(
+                (("this port", mine), ("the paper", {p.key: p.value for p in here}))
+            ):
+                axis = axes[2 * row + below, column]
+                draw_rates(axis, _matrix(values, names), names)
+                axis.set_title(f"{whose}: {attack.removeprefix('transfer_').upper()}, eps {eps}: {text}", fontsize=10)
+    figure.suptitle(f"{place}: each classifier (rows) on images made against another (columns)")
     figure.tight_layout()
     return save(figure, file)
+
+
+def _matrix(values: dict[Key, float | None], names: list[str]) -> np.ndarray:
+    """(classifier, source) -> value, NaN where there is none."""
+    matrix = np.full((len(names), len(names)), np.nan)
+    for key, value in values.items():
+        source = key.parts["from"]
+        if value is not None and key.classifier in names and source in names:
+            matrix[names.index(key.classifier), names.index(source)] = value
+    return matrix

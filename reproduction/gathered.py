@@ -18,26 +18,24 @@ from reproduction.needs import PROTOCOL
 COMMITTED = ROOT / "results" / "reference"
 
 
-def best_figures(
-    folder: Path, weights: Path | None = None, least: Callable[[str], int] = lambda d: 0
-) -> dict[Key, Measured]:
-    """By key the measured figure to show: settings like the paper's, its protocol before others, most images.
+def figures_that_count(folder: Path, weights: Path | None = None) -> list[Measured]:
+    """What the results of a folder, and those that come with the project, hold beside the paper with its settings.
 
     Args:
-      folder: of results; those that come with the project count, too.
       weights: the folder whose weights count; None is those that ship, and where none do those trained into `folder`.
-      least: data set -> images that it must have been run on.
     """
-    found: dict[Key, Measured] = {}
     results = ResultsStore(COMMITTED).all() + ([] if folder == COMMITTED else ResultsStore(folder).all())
     known = _Weights(folder, weights)
-    for figure in measured(results):
-        s = figure.settings
-        if s["num_images"] < least(s["dataset"]) or not known.made(figure) or differs_from_the_paper(figure):
-            continue
-        if figure.key not in found or _rank(figure) >= _rank(found[figure.key]):
-            found[figure.key] = figure
-    return found
+    return [f for f in measured(results) if known.made(f) and not differs_from_the_paper(f)]
+
+
+def best(figures: list[Measured], least: Callable[[str], int] = lambda dataset: 0) -> dict[Key, Measured]:
+    """By key the figure to show: the paper's protocol before others, then most images.
+
+    Args:
+      least: data set -> images that its run must have had.
+    """
+    return {f.key: f for f in sorted(figures, key=_rank) if f.settings["num_images"] >= least(f.settings["dataset"])}
 
 
 def own_weights(folder: Path, dataset: str) -> Path:
@@ -51,18 +49,25 @@ def _rank(figure: Measured) -> tuple:
 
 
 class _Weights:
-    """Whether a figure comes of the weights that count."""
+    """Whether a figure comes of the weights that count, another's that made the images or guards included."""
 
     def __init__(self, folder: Path, chosen: Path | None):
         self._folder, self._chosen, self._found = folder, chosen, {}
 
     def made(self, figure: Measured) -> bool:
         s = figure.settings
-        name, _, dim_z = s["victim"].partition("_z")
-        of = s["dataset"], name, int(dim_z) if dim_z else None
+        through, detection = s.get("through", {}), s.get("detection", {})
+        parties = [(s["victim"], s)]
+        parties += [(through["source"], through["settings"])] if through.get("kind") == "transfer" else []
+        parties += [(detection["guard"], detection["guard_settings"])] if detection else []
+        return all(self._counts(s["dataset"], name, of.get("weights_sha256", "")) for name, of in parties)
+
+    def _counts(self, dataset: str, victim: str, sha256: str) -> bool:
+        name, _, dim_z = victim.partition("_z")
+        of = dataset, name, int(dim_z) if dim_z else None
         if of not in self._found:
             self._found[of] = self._sha256(*of) if name in FACTORISATIONS else None
-        return s.get("weights_sha256", "") == self._found[of]
+        return sha256 == self._found[of]
 
     def _sha256(self, dataset: str, name: str, dim_z: int | None) -> str | None:
         for folder in [self._chosen] if self._chosen else [None, own_weights(self._folder, dataset)]:

@@ -57,9 +57,11 @@ def key_of(settings: dict, metric: str) -> Key | None:
     if attack != "clean" and (attack not in ATTACKS or ATTACKS[attack].parameter not in ("eps", "c")):
         return None
     name, _, dim_z = settings["victim"].partition("_z")
-    parts = []
+    parts, through, detection = [], settings.get("through", {}), settings.get("detection", {})
+    if detection.get("chosen_guard"):  # looks at images made against another
+        name, through = detection["guard"], {"kind": "transfer", "source": settings["victim"]}
     if attack != "clean":
-        o, through = settings.get("options", {}), settings.get("through", {})
+        o = settings.get("options", {})
         statistic, weight = o.get("statistic", "none"), o.get("lambda_", 0)
         parts.append(published_parameter(ATTACKS[attack].parameter, value_of(settings), attack, statistic, weight))
         parts += [f"from={through['source']}"] if "source" in through else []
@@ -93,8 +95,6 @@ def _share(key: Key, share: dict, settings: dict) -> Measured:
 
 def _detected(result: dict) -> Iterator[Measured]:
     settings = result["settings"]
-    if settings["detection"]["chosen_guard"]:
-        return
     averaged = PROTOCOLS[settings["protocol"]["name"]].detection.class_averaged
     for name, content in result["detectors"].items():
         key, mean = key_of(settings, f"tp_{name}_percent"), content["tp_class_averaged"]

@@ -14,7 +14,7 @@ from experiments.batches import USUAL
 from experiments.crafting import cost
 from experiments.plan import make_plan
 from experiments.protocol import PROTOCOLS
-from experiments.reporting.reference import Published
+from experiments.reporting.reference import Key, Published
 from models import zoo
 from models.factorisation import FACTORISATIONS, SEVEN_NAMES
 from models.files import FileError
@@ -63,8 +63,6 @@ def why_not(figure: Published) -> str:
         return "BNN, the paper's Bayesian network without a latent variable, is not part of this port"
     if key.classifier not in FACTORISATIONS or key.metric == "success_percent":
         return "a statement of the text"
-    if key.attack.startswith("transfer") and key.metric.startswith("tp_"):
-        return "detection of transferred attacks: detect --guard, not part of `transfer`"
     return ""
 
 
@@ -75,15 +73,15 @@ def needed(figures: Iterable[Published]) -> list[Needed]:
     found: dict[tuple, tuple[dict, set]] = {}
     for figure in figures:
         key = figure.key
-        parts = dict(p.split("=", 1) for p in key.parameter.split(";") if "=" in p and "<=" not in p)
         attack = key.attack.split("_")[-1] if not key.attack.startswith("wbs") else "wbs"
-        command = _command(key.attack, parts, (key.dataset, key.classifier, key.attack) in detected)
+        command = _command(key, (key.dataset, key.classifier, key.attack) in detected)
         parameter = "" if key.attack == "clean" else ATTACKS[attack].parameter
-        dim_z = int(parts["dim_z"]) if "dim_z" in parts else None
+        dim_z = int(key.parts["dim_z"]) if "dim_z" in key.parts else None
         classifiers, values = found.setdefault((command, key.dataset, dim_z, parameter), ({}, set()))
-        classifiers |= dict.fromkeys(SEVEN_NAMES if command[0] == "transfer" else [key.classifier])
-        if parameter in parts:
-            values.add(float(parts[parameter]))
+        attacked = key.parts["from"] if "--guard" in command else key.classifier
+        classifiers |= dict.fromkeys(SEVEN_NAMES if command[0] == "transfer" else [attacked])
+        if parameter in key.parts:
+            values.add(float(key.parts[parameter]))
         elif parameter:  # all eps
             bound = float(key.parameter.split(";")[0].removeprefix("eps<=")) if "<=" in key.parameter else np.inf
             values.update(v for v in DATASETS[key.dataset].eps_grid if v <= bound)
@@ -93,18 +91,20 @@ def needed(figures: Iterable[Published]) -> list[Needed]:
     ]
 
 
-def _command(attack: str, parts: dict, detected: bool) -> tuple[str, ...]:
-    if attack == "clean":
+def _command(key: Key, detected: bool) -> tuple[str, ...]:
+    if key.attack == "clean":
         return ("evaluate",)
-    through, _, name = attack.rpartition("_")
+    through, _, name = key.attack.rpartition("_")
+    if through == "transfer" and key.metric.startswith("tp_"):
+        return "detect", "--attack", name, "--guard", key.classifier
     if through in (*_STUDENTS, "transfer"):
         seeds = ["--seeds-per-class", str(PAPERS_SEEDS)] if through == "blackbox" else []
-        return through, "--attack", name, *seeds, *(["--detect"] if detected else [])
-    options: tuple[str, ...] = ()
+        return through, "--attack", name, *seeds, *(["--detect"] if detected and through != "transfer" else [])
+    attack, options = key.attack, ()
     if attack.startswith("wbs_"):
         statistic, attack = attack.removeprefix("wbs_"), "wbs"
         options = ("--statistic", statistic)
-        options += ("--lambda", parts["lambda"]) if statistic != "none" else ()
+        options += ("--lambda", key.parts["lambda"]) if statistic != "none" else ()
     return ("detect", "--attack", attack, *options) if detected else (attack, *options)
 
 

@@ -12,8 +12,9 @@ from experiments.parser import ROOT
 from experiments.progress import say, tables
 from experiments.reporting.reference import Published
 from models.files import atomic
-from reproduction.gathered import best_figures, figures_of, own_weights, places
+from reproduction.gathered import best, figures_of, figures_that_count, own_weights, places
 from reproduction.layout import in_lines, tables_of
+from reproduction.measured import Measured
 from reproduction.needs import Needed, Speed, hours, images_run, needed, training, why_not, without_weights
 
 USUAL_IMAGES = 100
@@ -24,9 +25,10 @@ def run(options: argparse.Namespace) -> int:
     check_writable(options.output)
     wanted = [(place, _chosen(options, place)) for place in _places(options.names)]
     figures = [figure for _, found in wanted for figure in found]
-    missing = _missing(options, figures)
-    _show(options, wanted)
+    ours = figures_that_count(options.output, options.weights)
+    _show(options, wanted, ours)
     _say_what_cannot_be(figures)
+    missing = _missing(options, figures, ours)
     if not missing:
         return 0
     steps = _steps(options, missing)
@@ -41,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
             say(f"stopped: the run above ended with exit code {code}; what was finished is kept, and the same command "
                 "goes on from there")  # fmt: skip
             return code
-    _show(options, wanted)
+    _show(options, wanted, figures_that_count(options.output, options.weights))
     return 0
 
 
@@ -57,7 +59,7 @@ def _places(names: list[str]) -> list[str]:
 def _chosen(options: argparse.Namespace, place: str) -> list[Published]:
     found = [f for f in figures_of(place) if not options.classifiers or f.key.classifier in options.classifiers]
     if options.dim_z:
-        found = [f for f in found if any(f"dim_z={d}" in f.key.parameter.split(";") for d in options.dim_z)]
+        found = [f for f in found if f.key.parts.get("dim_z") in map(str, options.dim_z)]
     if not found:
         raise UsageError(f"{place} has no figure of what was chosen")
     return found
@@ -68,17 +70,17 @@ def _num_images(options: argparse.Namespace) -> int | None:
     return USUAL_IMAGES if options.num_images == 0 else options.num_images
 
 
-def _missing(options: argparse.Namespace, figures: list[Published]) -> list[Published]:
+def _missing(options: argparse.Namespace, figures: list[Published], ours: list[Measured]) -> list[Published]:
     """Figures that we could measure and have not, on as many images as asked for."""
     least = lambda dataset: 0 if options.num_images == 0 else images_run(options.num_images, dataset)  # noqa: E731
-    known = best_figures(options.output, options.weights, least)
+    known = best(ours, least)
     return [f for f in figures if f.key not in known and not why_not(f)]
 
 
-def _show(options: argparse.Namespace, wanted: list[tuple[str, list[Published]]]) -> None:
-    ours = best_figures(options.output, options.weights)
+def _show(options: argparse.Namespace, wanted: list[tuple[str, list[Published]]], ours: list[Measured]) -> None:
+    chosen = best(ours)
     for place, figures in wanted:
-        shown = tables_of(place, figures, ours)
+        shown = tables_of(place, figures, chosen)
         for table in shown:
             tables.print(in_lines(table).rich())
         file = options.output / "paper" / f"{place.lower().replace(' ', '_')}.md"

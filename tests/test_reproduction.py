@@ -7,6 +7,7 @@ import re
 import shutil
 from xml.etree import ElementTree
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -17,9 +18,11 @@ from experiments.parser import parser
 from experiments.plan import plan_of
 from experiments.reporting.reference import FILE, Key, published
 from experiments.results import ResultsStore
+from models.factorisation import SEVEN_NAMES
 from reproduction import compare as compare_module
 from reproduction.compare import INCOMPARABLE, OUTSIDE, WIDER, WITHIN, Reference, compare, papers_figures
-from reproduction.gathered import figures_of, places
+from reproduction.figure import draw
+from reproduction.gathered import best, figures_of, figures_that_count, places
 from reproduction.layout import METRICS, tables_of
 from reproduction.measured import Measured, key_of, measured
 from reproduction.needs import hours, images_run, needed, why_not
@@ -81,7 +84,7 @@ def test_every_figure_that_can_be_measured_has_a_command_that_the_command_line_t
 
 
 @pytest.mark.parametrize(
-    "place", ["Table 1", "Table A.1", "Table A.2", "Table F.4", "Table F.5", "Table F.17", "Table F.26"]
+    "place", ["Table 1", "Table A.1", "Table A.2", "Table F.4", "Table F.5", "Table F.17", "Table F.26", "Figure A.4"]
 )
 def test_what_a_command_stores_has_the_keys_of_the_figures_that_asked_for_it(place):
     """The settings that each command's results will have, through `key_of`, over its grid."""
@@ -95,12 +98,22 @@ def test_what_a_command_stores_has_the_keys_of_the_figures_that_asked_for_it(pla
             settings = {"dataset": step.dataset, "victim": victim, "attack": "clean"}
             if attack != "evaluate":
                 plan = plan_of(options, ATTACKS[attack], step.dataset)
-                through = {"through": {"kind": options.command}} if options.command in ("greybox", "blackbox") else {}
-                for value in plan.grid:
-                    keys.add(key_of(settings | plan.settings(value) | {"victim": victim} | through, "")[:4])
+                for through in _throughs(options, step.classifiers):
+                    for value in plan.grid:
+                        keys.add(key_of(settings | plan.settings(value) | {"victim": victim} | through, "")[:4])
             keys.add(key_of(settings, "")[:4])
     asked = {f.key[:4] for f in figures if not f.key.parameter.startswith(("all", "eps<="))}
     assert asked <= keys
+
+
+def _throughs(options, classifiers) -> list[dict]:
+    """What results hold of somebody else than the victim."""
+    if options.command == "transfer":
+        return [{"through": {"kind": "transfer", "source": c}} for c in classifiers]
+    if options.command in ("greybox", "blackbox"):
+        return [{"through": {"kind": options.command}}]
+    guard = getattr(options, "guard", None)
+    return [{"detection": {"guard": guard, "chosen_guard": True}}] if guard else [{}]
 
 
 def test_a_bottleneck_table_asks_for_the_latent_sizes_and_table_a1_for_three_weights():
@@ -238,7 +251,9 @@ def results(tmp_path_factory):
     folder = tmp_path_factory.mktemp("results")
     common = ["--dataset", "mnist5k", "--num-images", 20, "--protocol", "paper", "--output", folder]
     assert run("detect", "--attack", "fgsm", "--classifiers", "DFX", "DBX", "--eps", *GRID, *common) == 0
-    assert run("transfer", "--attack", "fgsm", "--classifiers", "DFX", "DBX", "--eps", "0.1", *common) == 0
+    both = ("--attack", "fgsm", "--classifiers", "DFX", "DBX", "--eps", "0.1", *common)
+    assert run("transfer", *both) == 0
+    assert run("detect", "--guard", "DBX", *both) == 0
     return folder
 
 
@@ -262,7 +277,7 @@ def test_results_have_the_keys_and_values_of_the_papers_figures(results):
         if s["attack"] == "fgsm" and "detection" not in s and "through" not in s:
             one = found["mnist", s["victim"], "fgsm", f"eps={s['eps']:g}", "accuracy_percent"]
             assert (one.value, one.n) == (100 * result["accuracy"]["rate"], 20)
-        if "detection" in s:
+        if "detection" in s and not s["detection"]["chosen_guard"]:
             one = found["mnist", s["victim"], "fgsm", f"eps={s['eps']:g}", "tp_kl_percent"]
             assert one.value == pytest.approx(100 * result["detectors"]["kl"]["tp_class_averaged"])
             assert one.n == result["detectors"]["kl"]["tp"]["n"]
@@ -295,6 +310,36 @@ def test_a_transfer_counts_the_images_that_fooled_their_source(results):
     ]
     assert found.value == pytest.approx(100 * expected)
     assert found.n == fooled.sum() < 20
+
+
+def test_what_a_guard_notices_of_images_made_against_another_is_of_the_transfer(results):
+    stored = ResultsStore(results).all()
+    for source in ("DFX", "DBX"):
+        (one,) = (
+            r for r in stored if r["settings"]["victim"] == source
+            and r["settings"].get("detection", {}).get("chosen_guard")
+        )  # fmt: skip
+        found = {f.key: f for f in measured(stored)}[
+            "mnist", "DBX", "transfer_fgsm", f"eps=0.1;from={source}", "tp_kl_percent"
+        ]
+        assert found.value == pytest.approx(100 * one["detectors"]["kl"]["tp_class_averaged"])
+        assert found.n == one["successes"]["count"]
+
+
+def test_figures_of_another_guards_or_sources_weights_do_not_count(as_official):
+    def shown():
+        return {k.parts["from"] for k in best(figures_that_count(as_official)) if k.attack == "transfer_fgsm"}
+
+    assert shown() == {"DFX", "DBX"}
+    for file in as_official.rglob("*_guard_*.json"):
+        content = json.loads(file.read_text())
+        content["settings"]["detection"]["guard_settings"]["weights_sha256"] = "of somebody else"
+        file.write_text(json.dumps(content))
+    for file in as_official.rglob("transfer_*.json"):
+        content = json.loads(file.read_text())
+        content["settings"]["through"]["settings"]["weights_sha256"] = "of somebody else"
+        file.write_text(json.dumps(content))
+    assert shown() == set()
 
 
 @pytest.mark.parametrize("attack", ["checks", "ood", "noise", "onepixel"])
@@ -387,6 +432,14 @@ def test_a_figure_draws_what_is_there_and_says_how_to_make_the_rest(as_official,
     assert run("figure", "A.4", "--output", as_official) == 0
     assert "run_experiments.sh transfer --attack" in capsys.readouterr().err
     assert not (as_official / "paper" / "figure_b.1.png").exists()
+
+
+def test_the_figure_of_a_transfer_has_accuracy_and_detection_ours_and_the_papers(tmp_path):
+    ours = {p.key: figure(p.value, key=p.key) for p in figures_of("Figure A.4")}
+    file = draw("Figure A.4", ours, list(SEVEN_NAMES), tmp_path / "figure.png")
+    height, width, _ = plt.imread(file).shape
+    assert height > 1.5 * width  # four matrices under each of two attacks
+    assert draw("Figure A.4", {}, list(SEVEN_NAMES), tmp_path / "none.png") is None
 
 
 def test_a_regression_against_itself_is_within(results, tmp_path, capsys):

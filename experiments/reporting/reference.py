@@ -32,6 +32,11 @@ class Key(NamedTuple):
     parameter: str
     metric: str
 
+    @property
+    def parts(self) -> dict[str, str]:
+        """The named values of the parameter: {"eps": "0.3", "from": "DBX"}; "all eps" and "eps<=0.3" name none."""
+        return dict(p.split("=") for p in self.parameter.split(";") if "=" in p and "<=" not in p)
+
 
 @dataclass(frozen=True)
 class Published:
