@@ -27,10 +27,15 @@ def device() -> str:
             "./run_experiments.sh ..."
         )
     if not gpus:
-        return f"CPU ({os.cpu_count()} cores)"
+        return f"CPU ({cores()} core{'s' if cores() > 1 else ''})"
     _prepare(tuple(gpus))
     names = [tf.config.experimental.get_device_details(g).get("device_name", "unnamed") for g in gpus]
     return f"{len(gpus)} GPU ({', '.join(sorted(set(names)))}), XLA"
+
+
+def cores() -> int:
+    """That this process may use: `taskset` and batch systems give it fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 @functools.cache

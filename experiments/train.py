@@ -8,7 +8,6 @@
 import argparse
 import csv
 import datetime
-import os
 import platform
 import time
 from dataclasses import asdict
@@ -23,7 +22,7 @@ from experiments.batches import USUAL
 from experiments.batches import run as run_batches
 from experiments.clean import compiled_logits, evaluate
 from experiments.context import check_writable, chosen_dataset
-from experiments.device import device
+from experiments.device import cores, device
 from experiments.errors import UsageError
 from experiments.intervals import percent
 from experiments.progress import bar, say
@@ -167,7 +166,7 @@ def _publish(options, dataset: str, name: str, images: Images, trainer: Trainer,
             "unseen": list(information.unseen),
         },
         "training": _training_record(trainer),
-        "machine": f"{platform.machine()}, {device()}, {options.threads or os.cpu_count()} thread(s)",
+        "machine": f"{platform.machine()}, {device()}, {options.threads or cores()} thread(s)",
         "versions": versions(),
         "date": datetime.date.today().isoformat(),
     }
