@@ -17,7 +17,7 @@ import numpy as np
 
 from data.checks import DataError, Images
 from data.registry import DATASETS
-from experiments.batches import USUAL
+from experiments.batches import USUAL, batches
 from experiments.clean import CALIBRATION, compiled_logits, noise_seed
 from experiments.errors import UsageError
 from experiments.progress import bar, say
@@ -115,16 +115,13 @@ def _compute(file: Path, settings: dict, victim: Victim, images: Images) -> Trai
         except (FileError, KeyError):
             parts = []
     saved = start = time.monotonic()
-    first = done
     with bar(len(images), f"{victim.name}: logits of {len(images)} training images") as progress:
-        while done < len(images):
-            rows = np.minimum(np.arange(done, done + USUAL), len(images) - 1)
-            outputs = np.asarray(logits(images.x[rows], index[rows], seed))[: len(images) - done]
-            parts.append(outputs.astype(np.float16))
+        progress.rewind(done)
+        for true, batch in batches((images.x[done:], index[done:]), USUAL):
+            parts.append(np.asarray(logits(*batch, seed))[:true].astype(np.float16))
             if not np.isfinite(parts[-1]).all():
                 raise UsageError(f"{victim.name} gives logits on {images.name} that are NaN, or beyond 65,504 nats")
-            done += len(outputs)
-            progress.rewind(done)
+            progress.advance(true)
             if time.monotonic() - saved > _SAVE_SECONDS:
                 parts, saved = [np.concatenate(parts)], time.monotonic()
                 write_arrays(file, {"logits": parts[0]})
@@ -134,7 +131,7 @@ def _compute(file: Path, settings: dict, victim: Victim, images: Images) -> Trai
         "sha256": file_sha256(file),
         "versions": versions(),
         "seconds": round(time.monotonic() - start),
-        "computed": len(images) - first,
+        "computed": len(images) - done,
     }
     write_json(file.with_suffix(".json"), card)
     return _finished(file, settings)
