@@ -53,7 +53,7 @@ class Attack:
       options: see Option.
       images: how many are attacked unless told otherwise: what a CPU does to seven classifiers within an hour or so.
       takes_targets: whether it can be asked for a label.
-      paper_tables: data set -> the paper's table of this attack.
+      in_the_paper: whether it has figures of it.
     """
 
     name: str
@@ -69,7 +69,7 @@ class Attack:
     options: tuple[Option, ...] = ()
     images: int = 500
     takes_targets: bool = True
-    paper_tables: dict[str, str] = field(default_factory=dict)
+    in_the_paper: bool = False
 
     @property
     def evades_detectors(self) -> bool:
@@ -113,7 +113,7 @@ ATTACKS: dict[str, Attack] = {
         Attack(
             "fgsm", "Fast gradient sign method", "eps", _EPS, "Linf", GRADIENT,
             "Goodfellow et al., arXiv 1412.6572",
-            options=(LOSS, EOT), paper_tables={"mnist": "F.1", "plane_frog": "F.6"},
+            options=(LOSS, EOT), in_the_paper=True,
         ),
         Attack(
             "pgd", "Projected gradient descent", "eps", _EPS, "Linf", GRADIENT,
@@ -121,7 +121,7 @@ ATTACKS: dict[str, Attack] = {
             options=(
                 Option("steps", 40, "gradient steps"), STEP_SIZE, RESTARTS, START, LOSS, EOT, NOISE,
             ),
-            paper_tables={"mnist": "F.2", "plane_frog": "F.7"}, images=100,
+            in_the_paper=True, images=100,
         ),
         Attack(
             "mim", "Momentum iterative method", "eps", _EPS, "Linf", GRADIENT,
@@ -130,7 +130,7 @@ ATTACKS: dict[str, Attack] = {
                 Option("steps", 40, "gradient steps", by_protocol={"2019-code": 100}), STEP_SIZE,
                 Option("decay", 1.0, "of the momentum"), LOSS, EOT, NOISE,
             ),
-            paper_tables={"mnist": "F.3", "plane_frog": "F.8"}, images=100,
+            in_the_paper=True, images=100,
         ),
         Attack(
             "wbs", "Detector-aware PGD on each sample's posterior (WB+S)", "eps", _EPS, "Linf", GRADIENT,
@@ -152,7 +152,7 @@ ATTACKS: dict[str, Attack] = {
                 NOISE,
             ),
             grids={"mnist": (0.2,), "mnist5k": (0.2,), "fashion_mnist": (0.2,), "plane_frog": (0.1,)}, images=100,
-            paper_tables={"mnist": "F.5", "plane_frog": "F.10"},
+            in_the_paper=True,
         ),
         Attack(
             "cw", "Carlini and Wagner, L2", "c", "weight of the misclassification term against the squared L2 norm",
@@ -164,12 +164,12 @@ ATTACKS: dict[str, Attack] = {
                 Option("search_steps", 1, "binary-search steps over c, from the c given", least=1),
                 EOT, NOISE,
             ),
-            paper_tables={"mnist": "F.4", "plane_frog": "F.9"}, images=10,
+            in_the_paper=True, images=10,
         ),
         Attack(
             "spsa", "Simultaneous perturbation stochastic approximation", "eps", _EPS, "Linf", SCORES,
             "Uesato et al., arXiv 1802.05666", images=20,
-            paper_tables={"mnist": "3", "plane_frog": "3"},
+            in_the_paper=True,
             options=(
                 Option("steps", 20, "Adam's steps", by_protocol=_as_2019(100)),
                 Option("directions", 32, "random directions a gradient, two evaluations each",

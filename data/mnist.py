@@ -5,6 +5,7 @@ matter.
 """
 
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +62,7 @@ def _read_npz(file: Path, part: str):
     try:
         with open(file, "rb") as handle, np.load(handle, allow_pickle=False) as arrays:
             return arrays[f"x_{part}"], arrays[f"y_{part}"]
-    except (OSError, ValueError, EOFError, KeyError, AttributeError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, KeyError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(
             f"{file}: truncated, or not the mnist.npz of keras.datasets ({error}); delete it and fetch it again"
         ) from None

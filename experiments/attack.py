@@ -131,6 +131,8 @@ def attack_victim(
         if found is None:
             craft = craft or build_craft(plan, target)
             partial = context.store.partial(settings)
+            if o.fresh:
+                partial.unlink(missing_ok=True)
             adversarial, seconds = craft_all(
                 craft, plan, images, labels, value, int(noise_seed(o.seed, role)), context.batch_size,
                 partial=partial, advance=advance,
@@ -194,7 +196,7 @@ def measure(
         "predictions": predictions.tolist(),
         "seconds": {"attack": seconds, "evaluation": time.monotonic() - start},
     }
-    arrays = examples(adversarial, index) | {"logits": outputs}
+    arrays = examples(adversarial) | {"logits": outputs}
     if save:
         arrays |= {"x_adv": adversarial, "y": images.y, "y_attacked": labels, "index": index}
     return context.store.write(settings, content | (extra or {}), arrays)

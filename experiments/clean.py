@@ -46,7 +46,7 @@ def measure_clean(context: Context, victim: Victim, logits, advance=lambda n: No
         return found
     images = context.images
     content, outputs = evaluate(victim, logits, images, context.options.seed, context.batch_size, advance)
-    return context.store.write(settings, content, examples(images.x, images.index) | {"logits": outputs})
+    return context.store.write(settings, content, examples(images.x) | {"logits": outputs})
 
 
 def evaluate(
@@ -82,7 +82,7 @@ def evaluate(
     return content, outputs
 
 
-def examples(x, index) -> dict[str, np.ndarray]:
-    """A few images at even distances, in bytes, and their positions in the data set: what the example strips show."""
+def examples(x) -> dict[str, np.ndarray]:
+    """A few images at even distances, in bytes, and their rows: what the example strips show."""
     shown = np.arange(min(EXAMPLES, len(x))) * len(x) // min(EXAMPLES, len(x))
-    return {"examples": np.rint(x[shown] * 255).astype(np.uint8), "examples_row": shown, "examples_index": index[shown]}
+    return {"examples": np.rint(x[shown] * 255).astype(np.uint8), "examples_row": shown}

@@ -66,8 +66,9 @@ def open_context(options: argparse.Namespace) -> Context:
     # where a partial batch is dropped the images depend on the batch, which must not depend on the machine then
     usual = usual_batch(ARCHITECTURES[name], options.samples) if protocol.keep_partial_batch else USUAL
     batch_size = options.batch_size or usual
-    images = DATASETS[name].load("test", options.data_dir).spread(options.num_images)
-    images = images.take(slice(protocol.images_used(len(images), batch_size)))
+    images = DATASETS[name].load("test", options.data_dir)
+    wanted = min(options.num_images or len(images), len(images))
+    images = images.spread(protocol.images_used(wanted, batch_size))  # their number says which they are
     batch_size = min(batch_size, len(images))  # results do not depend on it
     say(f"{len(images)} test images of {name}, protocol {protocol.name}, K = {options.samples}, on {processors}")
     return Context(options, name, images, protocol, ResultsStore(options.output), batch_size)

@@ -36,7 +36,7 @@ COMMANDS = {
     "train": "train classifiers; resumes where an earlier run stopped",
     "baseline": "train a plain CNN, to be attacked with --victim-model",
     "evaluate": "clean accuracy and bound of trained classifiers",
-    **{a.name: f"{a.title}: accuracy under attack{_BESIDE if a.paper_tables else ''}" for a in ATTACKS.values()},
+    **{a.name: f"{a.title}: accuracy under attack{_BESIDE if a.in_the_paper else ''}" for a in ATTACKS.values()},
     "detect": "how many successful attacks each detector notices, beside the paper's",
     "greybox": "attacks on a student of the victim's probabilities, moved to the victim",
     "blackbox": "attacks on a substitute grown by queries, moved to the victim",
@@ -130,6 +130,11 @@ def parser() -> argparse.ArgumentParser:
         if name == "rings":
             _seed_and_output(command)
             continue
+        if name == "report":
+            _dataset(command)
+            _output(command)
+            _protocol(command)
+            continue
         if name == "baseline":
             _data(command)
             _seed_and_output(command)
@@ -177,9 +182,18 @@ def parser() -> argparse.ArgumentParser:
     return main_parser
 
 
+def _dataset(command, text: str = "default: all"):
+    command.add_argument("--dataset", choices=DATASETS, help=text)
+
+
+def _protocol(command):
+    text = "which quirks of 2019 to keep (default corrected)"
+    command.add_argument("--protocol", choices=PROTOCOLS, default="corrected", help=text)
+
+
 def _data(command):
+    _dataset(command, "default: mnist where it is at hand, else the embedded mnist5k")
     data_dir, add = os.environ.get("DEEPBAYES_DATA"), command.add_argument
-    add("--dataset", choices=DATASETS, help="default: mnist where it is at hand, else the embedded mnist5k")
     add("--data-dir", type=Path, default=Path(data_dir) if data_dir else None, metavar="DIR",
         help="folder of data sets (default: $DEEPBAYES_DATA)")  # fmt: skip
 
@@ -198,7 +212,7 @@ def _common(command):
     )
     add("--dim-z", type=positive, metavar="Z", help="latent size other than the data set's own")
     _seed_and_output(command)
-    add("--protocol", choices=PROTOCOLS, default="corrected", help="which quirks of 2019 to keep (default corrected)")
+    _protocol(command)
 
 
 def _seed_and_output(command):
@@ -268,7 +282,8 @@ def _attack(command, attacks: list[Attack]):
         _, option = having[0]
         text = f"of {', '.join(a.name for a, _ in having)}: see {having[0][0].name} --help"
         text = _option_help(option) if len(attacks) == 1 else text
-        choices, metavar = option.choices or None, _metavar(option)
+        choices = tuple(dict.fromkeys(c for _, o in having for c in o.choices)) or None
+        metavar = _metavar(option)
         add(f"--{flag(name)}", dest=PREFIX + name, choices=choices, metavar=metavar, help=text)
     add("--targeted", action="store_true", help="towards a random wrong label instead of away from the true one")
     if not command.prog.endswith(("greybox", "blackbox")):  # a student has no noise

@@ -32,11 +32,10 @@ class DetectionProtocol:
 
 @dataclass(frozen=True)
 class Protocol:
-    """Named choices between 2019's behaviour and the corrected one.
+    """Named choices between 2019's behaviour and the corrected one; those of an attack's options, such as the loss that
+    sign attacks ascend, are in attacks/registry.py.
 
     Attributes:
-      loss: what sign attacks ascend, one of attacks.losses.LOSSES. 2019's cross-entropy underflows in float32 where the
-        classifier is sure; the log-odds has the same gradient direction and does not.
       uniform_prior: log p(y) is log 1/C; 2019 has log 0.1 whatever C, a constant shift of the logits with two classes.
       keep_partial_batch: 2019 drops the images that do not fill the last batch.
       leave_out_seeds: a substitute (black box) is not judged on the test images it grew from, as 2019's are.
@@ -46,7 +45,6 @@ class Protocol:
     """
 
     name: str
-    loss: str = "log-odds"
     uniform_prior: bool = True
     keep_partial_batch: bool = True
     leave_out_seeds: bool = True
@@ -67,7 +65,6 @@ class Protocol:
 
 
 _AS_2019 = {
-    "loss": "cross-entropy",
     "uniform_prior": False,
     "keep_partial_batch": False,
     "leave_out_seeds": False,

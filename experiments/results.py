@@ -98,6 +98,7 @@ class ResultsStore:
         """Every readable result, oldest first; damaged ones are reported and left out."""
         found = []
         files = self.root.glob(f"{dataset or '*'}/*/*-*.json")
+        files = (f for f in files if f.parts[-3] != "training")  # cards of weights
         for file in sorted(files, key=lambda f: f.stat().st_mtime):
             try:
                 result = read_json(file)

@@ -57,8 +57,13 @@ def run(options: argparse.Namespace) -> int:
     for classifier_name in options.classifiers:
         stem = file_stem(name, classifier_name, options.dim_z)
         trainer = _trainer(options, name, classifier_name, images, validation, folder / stem)
+        if trainer.progress.step > trainer.total_steps:
+            done = trainer.progress.step // trainer.steps_per_epoch
+            raise UsageError(
+                f"{folder / stem} has been trained for {done} epochs: --epochs {done} or more, or --output"
+            )
         try:
-            finished = _fit(trainer, stem, folder / stem)
+            finished = _fit(trainer, name, stem, folder / stem)
         except TrainingDiverged as error:
             say(f"error: {error}")
             return 3
@@ -72,7 +77,7 @@ def run(options: argparse.Namespace) -> int:
         else:
             _publish(options, name, classifier_name, images, trainer, file)
     if len(histories) > 1:
-        say(f"curves: {figures.training_curves(histories, folder / 'curves.png')}")
+        say(f"curves: {figures.training_curves(name, histories, folder / 'curves.png')}")
     return 0
 
 
@@ -103,7 +108,7 @@ def _trainer(options, dataset: str, name: str, images: Images, validation: Image
     return Trainer(classifier, images.x, images.y, settings, images.sha256, folder / "checkpoint.npz", validate)
 
 
-def _fit(trainer: Trainer, stem: str, folder: Path) -> bool:
+def _fit(trainer: Trainer, dataset: str, stem: str, folder: Path) -> bool:
     """Runs the trainer under a progress bar; history.csv and history.png follow every epoch."""
     if 0 < trainer.progress.step < trainer.total_steps:
         say(f"{stem}: going on from step {trainer.progress.step} of {trainer.total_steps}")
@@ -128,7 +133,7 @@ def _fit(trainer: Trainer, stem: str, folder: Path) -> bool:
         finished = trainer.run(on_chunk)
     if trainer.progress.history:
         _write_history(trainer.progress.history, folder)
-        figures.training_curves({stem: trainer.progress.history}, folder / "history.png")
+        figures.training_curves(dataset, {stem: trainer.progress.history}, folder / "history.png")
     return finished
 
 

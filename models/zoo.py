@@ -6,6 +6,7 @@ A classifier is never handed out with missing, damaged or untrained weights, nor
 contains.
 """
 
+import re
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -61,6 +62,12 @@ def weight_file(dataset: str, name: str, path: Path | None = None, dim_z: int | 
         return path
     folder = path or SHIPPED / SHARED_WEIGHTS.get(dataset, dataset)
     return folder / f"{file_stem(dataset, name, dim_z)}.npz"
+
+
+def name_and_dim_z(victim: str) -> tuple[str, int | None]:
+    """("GBZ", 16) of "GBZ_z16", the name in results of a classifier with a latent size not the data set's own."""
+    found = re.fullmatch(r"(.+)_z(\d+)", victim)
+    return (found[1], int(found[2])) if found else (victim, None)
 
 
 def save_classifier(file: Path, classifier: DeepBayes, card: dict) -> dict:

@@ -10,7 +10,7 @@ from experiments.reporting.reference import Key, Published, published
 from experiments.results import ResultsStore
 from models.factorisation import FACTORISATIONS
 from models.files import FileError
-from models.zoo import usable_card
+from models.zoo import name_and_dim_z, usable_card
 from reproduction.compare import differs_from_the_paper
 from reproduction.measured import Measured, measured
 from reproduction.needs import PROTOCOL
@@ -30,7 +30,7 @@ def figures_that_count(folder: Path, weights: Path | None = None) -> list[Measur
 
 
 def best(figures: list[Measured], least: Callable[[str], int] = lambda dataset: 0) -> dict[Key, Measured]:
-    """By key the figure to show: the paper's protocol before others, then most images.
+    """By key the figure to show: the paper's protocol before others, then most images attacked, then most that set thresholds.
 
     Args:
       least: data set -> images that its run must have had.
@@ -45,7 +45,8 @@ def own_weights(folder: Path, dataset: str) -> Path:
 
 def _rank(figure: Measured) -> tuple:
     s = figure.settings
-    return s["protocol"]["name"] == PROTOCOL, s["num_images"], -s["seed"]
+    calibration = s["detection"]["calibration"]["images"] if "detection" in s else 0
+    return s["protocol"]["name"] == PROTOCOL, s["num_images"], calibration, -s["seed"]
 
 
 class _Weights:
@@ -63,10 +64,9 @@ class _Weights:
         return all(self._counts(s["dataset"], name, of.get("weights_sha256", "")) for name, of in parties)
 
     def _counts(self, dataset: str, victim: str, sha256: str) -> bool:
-        name, _, dim_z = victim.partition("_z")
-        of = dataset, name, int(dim_z) if dim_z else None
+        of = dataset, *name_and_dim_z(victim)
         if of not in self._found:
-            self._found[of] = self._sha256(*of) if name in FACTORISATIONS else None
+            self._found[of] = self._sha256(*of) if of[1] in FACTORISATIONS else None
         return sha256 == self._found[of]
 
     def _sha256(self, dataset: str, name: str, dim_z: int | None) -> str | None:

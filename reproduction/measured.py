@@ -15,6 +15,7 @@ from experiments.reporting.reference import SAME_CLASSIFIERS, Key, published_att
 from experiments.reporting.report import attack_of, run_of
 from experiments.reporting.summary_tables import half_interval, minimum_perturbations
 from experiments.results import settings_hash
+from models.zoo import name_and_dim_z
 
 BOUNDS = {"mnist": 0.3, "plane_frog": 0.1}
 """The eps up to which Tables 1 and 2 of the paper count."""
@@ -56,10 +57,10 @@ def key_of(settings: dict, metric: str) -> Key | None:
     attack = settings["attack"]
     if attack != "clean" and (attack not in ATTACKS or ATTACKS[attack].parameter not in ("eps", "c")):
         return None
-    name, _, dim_z = settings["victim"].partition("_z")
-    parts, through, detection = [], settings.get("through", {}), settings.get("detection", {})
+    victim, through, detection = settings["victim"], settings.get("through", {}), settings.get("detection", {})
     if detection.get("chosen_guard"):  # looks at images made against another
-        name, through = detection["guard"], {"kind": "transfer", "source": settings["victim"]}
+        victim, through = detection["guard"], {"kind": "transfer", "source": victim}
+    (name, dim_z), parts = name_and_dim_z(victim), []
     if attack != "clean":
         o = settings.get("options", {})
         statistic, weight = o.get("statistic", "none"), o.get("lambda_", 0)
@@ -81,10 +82,16 @@ def _of_one(result: dict) -> Iterator[Measured]:
     yield _share(key_of(settings, "accuracy_percent"), result["accuracy"], settings)
     if "student" in result:
         yield _share(key_of(settings, "student_accuracy_percent"), result["student"]["accuracy"], settings)
-    norms = result.get("perturbation", {})
-    if settings["attack"] == "cw" and norms.get("n"):
-        mean, half = norms["l2"]["mean"], 1.96 * norms["l2"]["std"] / np.sqrt(norms["n"])
-        yield Measured(key_of(settings, "l2_mean"), mean, mean - half, mean + half, norms["n"], settings)
+    if settings["attack"] == "cw":
+        yield _l2(key_of(settings, "l2_mean"), result["perturbation"], settings)
+
+
+def _l2(key: Key, norms: dict, settings: dict) -> Measured:
+    """The mean over successes."""
+    if not norms["n"]:
+        return Measured(key, None, None, None, 0, settings)
+    mean, half = norms["l2"]["mean"], 1.96 * norms["l2"]["std"] / np.sqrt(norms["n"])
+    return Measured(key, mean, mean - half, mean + half, norms["n"], settings)
 
 
 def _share(key: Key, share: dict, settings: dict) -> Measured:

@@ -24,8 +24,8 @@ PROTOCOL = "paper"
 _STUDENTS = ("greybox", "blackbox")
 _EVALUATIONS_A_TRAINING_STEP = 0.1
 """A training step on an image beside its logits with K = 10 and all classes, with a decoder."""
-TRAINING = {"mnist": (100, 1e-4), "plane_frog": (200, 5e-5)}
-"""Epochs and learning rate of the released code."""
+TRAINING = {"mnist": (60_000, 100, 1e-4), "plane_frog": (10_000, 200, 5e-5)}
+"""Images, and epochs and learning rate of the released code."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def without_weights(run: Needed, epochs: int | None = 0) -> list[str]:
       epochs: that weights in a folder of the user's must have had; None is the paper's number.
     """
     folder, missing = Path(run.weights) if run.weights else None, []
-    least = TRAINING[run.dataset][0] if epochs is None else epochs
+    least = TRAINING[run.dataset][1] if epochs is None else epochs
     for name in run.classifiers:
         try:
             card = zoo.usable_card(run.dataset, name, folder, run.dim_z)
@@ -128,7 +128,7 @@ def without_weights(run: Needed, epochs: int | None = 0) -> list[str]:
 
 def training(run: Needed, name: str, epochs: int | None) -> Needed:
     """The command that trains one classifier of a run as those that ship were; epochs None is the paper's number."""
-    papers_epochs, rate = TRAINING[run.dataset]
+    _, papers_epochs, rate = TRAINING[run.dataset]
     command = ("train", *f"--dataset {run.dataset} --epochs {epochs or papers_epochs} --learning-rate {rate:g}".split())
     command += ("--kl-warmup", "1") if name == "DBX" else ()  # without it z carries nothing, see docs/training.md
     return Needed(command, run.dataset, run.dim_z, "", (), (name,))
@@ -170,7 +170,7 @@ class Speed:
 def hours(run: Needed, num_images: int | None, speed: Speed) -> float:
     """What a run takes, evaluation included; a student's training and new thresholds come on top."""
     if run.command[0] == "train":
-        steps = int(run.command[run.command.index("--epochs") + 1]) * 60_000
+        steps = int(run.command[run.command.index("--epochs") + 1]) * TRAINING[run.dataset][0]
         return len(run.classifiers) * steps * _EVALUATIONS_A_TRAINING_STEP * speed(run.dataset, "GFZ") / 3.6e6
     name = run.command[run.command.index("--attack") + 1] if "--attack" in run.command else run.command[0]
     per_image = 1.0

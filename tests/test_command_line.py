@@ -143,7 +143,15 @@ def test_the_2019_protocols_drop_the_last_partial_batch(tmp_path):
     assert run("evaluate", "--classifiers", "DFX", "--protocol", "2019-code", "--output", tmp_path, *SMALL) == 0
     (result,) = [json.loads(f.read_text()) for f in tmp_path.glob("*/DFX/clean-*.json")]
     assert result["n"] == 8
-    assert result["settings"]["protocol"]["loss"] == "cross-entropy"
+
+
+def test_the_number_of_images_says_which_they_are(tmp_path):
+    """Whole batches are counted before images are chosen: 45 and 40 in batches of 20 are the same 40."""
+    for asked in (40, 45):
+        common = ("--classifiers", "DFX", "--num-images", asked, "--output", tmp_path / str(asked))
+        assert run("evaluate", "--protocol", "paper", *common) == 0
+    first, second = (json.loads(next(tmp_path.glob(f"{n}/*/DFX/clean-*.json")).read_text())["labels"] for n in (40, 45))
+    assert first == second == np.repeat(range(10), 4).tolist()
 
 
 # ---- other victims ----
@@ -357,6 +365,11 @@ def test_training_goes_on_after_kill_9_to_the_same_weights(mnist_dir, tmp_path):
         np.testing.assert_array_equal(whole[name], killed[name], err_msg=name)
     card = json.loads((tmp_path / "killed/training/mnist5k/DBX.json").read_text())
     assert card["data"]["images"] == 1500
+    process = start(*command, "--epochs", "1", "--output", tmp_path / "killed")
+    _, error = process.communicate(timeout=300)
+    assert process.returncode == 2
+    assert b"has been trained for 2 epochs" in error
+    assert json.loads((tmp_path / "killed/training/mnist5k/DBX.json").read_text()) == card
     assert card["tests"]["mnist/test"]["n"] == card["tests"]["mnist5k/test"]["n"] == 4
 
 

@@ -107,6 +107,7 @@ def test_a_users_keras_model_guards_itself_by_its_posterior(tmp_path, mnist_dir)
     (result,) = results(tmp_path / "r", "mine").values()
     assert result["detectors"].keys() == {"kl", "tv"}
     assert result["settings"]["detection"]["calibration"]["data"] == "mnist/train"
+    assert (tmp_path / "r" / "mnist" / "detect_fgsm_mine_cal500_corrected_n30.md").exists()  # not another model's table
 
 
 def test_2019s_protocol_evaluates_twice_and_averages_over_classes(detected):
@@ -238,6 +239,13 @@ def test_calibrating_on_too_few_images_names_the_classes(tmp_path, capsys):
     options = ["--classifiers", "DFX", "--eps", "0.3", "--calibration-images", "3", *FEW, "--output", tmp_path]
     assert run("detect", *options) == 2
     assert "DFX: no training images of class" in capsys.readouterr().err
+
+
+def test_what_ships_serves_every_seed(tmp_path):
+    options = cli.parser().parse_args(["detect", "--seed", "1", "--output", str(tmp_path)])
+    victim = deep_bayes_victim("mnist5k", "DFX", samples=10, protocol=PROTOCOLS["corrected"])
+    settings = training_logits.training_logits(options, "mnist5k", victim, PROTOCOLS["corrected"]).settings
+    assert (settings["images"], settings["seed"]) == (55_000, 0)
 
 
 @pytest.mark.parametrize("name", SEVEN_NAMES)

@@ -172,6 +172,10 @@ def test_fewer_images_allow_more():
         ({"samples": 1}, "K = 1"),
         ({"targeted": True}, "aimed at a label"),
         ({"options": {"steps": 3}}, "other options"),
+        (
+            {"detection": {"rate": 0.05, "calibration": {"images": 100}}},
+            "thresholds or student made from 100 training images, the paper's from all",
+        ),
         ({"attack": "cw", "options": {"lr": 7.0}}, "other options than the paper's: lr"),
         ({"attack": "spsa", "options": ATTACKS["spsa"].defaults("corrected")}, "other options"),
         ({"attack": "wbs", "options": ATTACKS["wbs"].defaults("paper"), "evades": {"rate": 0.2}}, "at 20 % false"),
@@ -354,6 +358,24 @@ def test_weights_that_do_not_count_are_not_shown(as_official, tmp_path, capsys):
         file.write_text(json.dumps(content))
     assert run("table", "F.1", "--classifiers", "DFX", "--output", as_official) == 0
     assert "protocol paper" not in capsys.readouterr().out
+
+
+def test_a_cw_attack_that_never_succeeds_has_been_measured():
+    """So that `table` does not ask for it again and again."""
+    settings = {"dataset": "mnist", "victim": "GFZ", "attack": "cw", "c": 0.1, "num_images": 20, "seed": 0}
+    settings |= {"protocol": {"name": "paper"}, "samples": 10}
+    norms = {"accuracy": rate(20, 20), "perturbation": {"n": 0}}
+    found = {f.key.metric: f for f in measured([{"settings": settings} | norms])}
+    assert (found["l2_mean"].value, found["accuracy_percent"].value) == (None, 100.0)
+
+
+@pytest.mark.parametrize("victim", ["my_zoo", "a_z", "b_z1x"])
+def test_a_users_model_may_have_any_name(victim, as_official):
+    for file in as_official.rglob("fgsm_*.json"):
+        content = json.loads(file.read_text())
+        content["settings"]["victim"] = victim
+        file.write_text(json.dumps(content))
+    assert ("fgsm", "accuracy_percent") not in {(k.attack, k.metric) for k in best(figures_that_count(as_official))}
 
 
 def test_accuracy_up_to_a_bound_counts_images_that_no_eps_fools(results):

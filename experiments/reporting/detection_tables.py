@@ -21,8 +21,10 @@ class Thresholds(Run):
     calibration_images: int
 
     def stem_with_thresholds(self, *kind: str) -> str:
-        usual = self.calibration_images in _USUAL_CALIBRATION
-        own = [f"fpr{self.rate:g}" if self.rate != USUAL_FPR else "", "" if usual else f"cal{self.calibration_images}"]
+        own = [
+            f"fpr{self.rate:g}" if self.rate != USUAL_FPR else "",
+            f"cal{self.calibration_images}" if self.calibration_images != _SHIPPED_CALIBRATION else "",
+        ]
         return self.stem_of(*kind, *own)
 
 
@@ -54,8 +56,9 @@ class DetectionGroup(Thresholds, AttackRun):
 
     @property
     def stem(self) -> str:
+        """With the guards' names where they have no samples, as Group.stem."""
         guard = f"guard_{self.chosen_guard}" if self.transfer else ""
-        return self.stem_with_thresholds("detect", *self.kind, guard)
+        return self.stem_with_thresholds("detect", *self.kind, guard, *([] if self.samples else self.guards))
 
     @property
     def class_averaged(self) -> bool:
@@ -70,7 +73,7 @@ class DetectionGroup(Thresholds, AttackRun):
 
 
 USUAL_FPR = 0.05
-_USUAL_CALIBRATION = (55_000, 10_000)  # what ships, and what is computed unless told otherwise
+_SHIPPED_CALIBRATION = 55_000
 
 
 def detection_tables(group: DetectionGroup) -> list[Table]:

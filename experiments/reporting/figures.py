@@ -9,7 +9,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 from attacks.registry import ATTACKS
-from experiments.reporting.reference import curve_of_2019, paper_accuracy
+from experiments.reporting.reference import curve_of_2019, paper_accuracy, paper_images
 from experiments.reporting.tables import Group
 from models.files import atomic
 
@@ -60,7 +60,7 @@ def accuracy_by_eps(group: Group, file: Path) -> Path:
         title=f"this port, {group.dataset}, n = {group.n}", ylabel="accuracy under attack (%)", ylim=(-2, 102)
     )
     if both:
-        axes[0, 1].set(title="Li et al. 2019, MNIST, n = 10,000")
+        axes[0, 1].set_title(f"Li et al. 2019\n{paper_images(group.dataset, group.attack)}", fontsize=9)
     for axis in axes[0]:
         axis.set_xlabel(f"{group.parameter} ({ATTACKS[group.attack].meaning})", fontsize=9)
         axis.set_xscale("log" if neutral is None else "linear")
@@ -114,7 +114,7 @@ def _spread(n: int, shown: int) -> list[int]:
     return [k * n // shown for k in range(shown)]
 
 
-def training_curves(histories: dict[str, list[dict]], file: Path) -> Path:
+def training_curves(dataset: str, histories: dict[str, list[dict]], file: Path) -> Path:
     """Bound and validation accuracy by epoch, a line a classifier; dashed, how the 2019 code learnt it where known."""
     styles = style(list(histories))
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4))
@@ -122,7 +122,7 @@ def training_curves(histories: dict[str, list[dict]], file: Path) -> Path:
         left.plot([r["epoch"] for r in rows], [r["bound"] for r in rows], label=name, **styles[name], markevery=5)
         known = [r for r in rows if r["accuracy"] is not None]
         right.plot([r["epoch"] for r in known], [100 * r["accuracy"] for r in known], label=name, **styles[name])
-        if known_2019 := curve_of_2019(name):
+        if known_2019 := curve_of_2019(dataset, name):
             for axis, key, scale in ((left, "bound", 1), (right, "accuracy", 100)):
                 points = [(p["epoch"], scale * p[key]) for p in known_2019 if p["epoch"] >= 1]
                 axis.plot(*zip(*points, strict=True), "k--", linewidth=1, label=f"{name}, 2019 code")

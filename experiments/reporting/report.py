@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable
+from typing import NamedTuple
 
 from data.registry import DATASETS
 from experiments.errors import UsageError
@@ -54,10 +55,21 @@ def show(store: ResultsStore, results: list[dict]) -> None:
         _show_tables(store, group.dataset, group.stem, ood_tables(group))
 
 
-def run_of(result: dict) -> tuple:
-    """What tells one run from another."""
+class RunKey(NamedTuple):
+    """What tells one run from another; `samples` is None of victims without."""
+
+    dataset: str
+    protocol: str
+    samples: int | None
+    seed: int
+    n: int
+    left_out: str
+
+
+def run_of(result: dict) -> RunKey:
     s = result["settings"]
-    return s["dataset"], s["protocol"]["name"], s.get("samples"), s["seed"], s["num_images"], s.get("left_out", "")
+    left_out = s.get("left_out", "")
+    return RunKey(s["dataset"], s["protocol"]["name"], s.get("samples"), s["seed"], s["num_images"], left_out)
 
 
 def attack_of(settings: dict) -> tuple:
@@ -83,9 +95,8 @@ def _namer(results: list[dict]) -> Callable[[dict, str], str]:
     return name_of
 
 
-def _fields(run: tuple) -> dict:
-    names = ("dataset", "protocol", "samples", "seed", "n", "left_out")
-    return dict(zip(names, run, strict=True)) | {"note": DATASETS[run[0]].caveat}
+def _fields(run: RunKey) -> dict:
+    return run._asdict() | {"note": DATASETS[run.dataset].caveat}
 
 
 def _attack_fields(kind: tuple) -> dict:
@@ -94,22 +105,22 @@ def _attack_fields(kind: tuple) -> dict:
 
 def _beside_the_others(by_run: dict) -> None:
     """Moves victims without samples, where K is None, into the tables of the same run's others, for any K."""
-    for key in [k for k in by_run if _run_in(k)[2] is None]:
-        alike = [k for k in by_run if k != key and _without_samples(k) == _without_samples(key)]
+    for key in [k for k in by_run if _run_in(k).samples is None]:
+        alike = [k for k in by_run if k != key and _without_samples(k) == key]
         for other in alike:
             by_run[other] |= by_run[key]
         if alike:
             del by_run[key]
 
 
-def _run_in(key: tuple) -> tuple:
+def _run_in(key: tuple) -> RunKey:
     """The run in a key that is one, or that ends with one."""
-    return key[-1] if isinstance(key[-1], tuple) else key
+    return key if isinstance(key, RunKey) else key[-1]
 
 
 def _without_samples(key: tuple) -> tuple:
-    run = _run_in(key)
-    return (*(() if run is key else key[:-1]), run[:2] + run[3:])
+    run = _run_in(key)._replace(samples=None)
+    return run if isinstance(key, RunKey) else (*key[:-1], run)
 
 
 def groups(results: list[dict]) -> list[Group]:
