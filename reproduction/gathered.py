@@ -30,7 +30,7 @@ def figures_that_count(folder: Path, weights: Path | None = None) -> list[Measur
 
 
 def best(figures: list[Measured], least: Callable[[str], int] = lambda dataset: 0) -> dict[Key, Measured]:
-    """By key the figure to show: the paper's protocol before others, then most images attacked, then most that set thresholds.
+    """By key the figure to show: the paper's protocol before others, then most images, attacked and calibrated on.
 
     Args:
       least: data set -> images that its run must have had.
