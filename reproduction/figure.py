@@ -33,8 +33,8 @@ ATTACKS_OF = {
 TRANSFER = ("Figure A.4", "Figure A.5")
 _ROWS = ("accuracy_percent", "min_linf_mean", "l2_mean", "tp_marginal_percent", "tp_logit_percent", "tp_kl_percent")
 _MATRICES = {
-    "accuracy_percent": "accuracy (%)\non images that fooled the column's",
-    "tp_logit_percent": "logit detection (%)\nof images that fool the row's",
+    "accuracy_percent": "accuracy (%) on images that fooled the column's",
+    "tp_logit_percent": "logit detection (%) of images that fool the row's",
 }
 _LABELS = ("accuracy (%)", "mean minimum Linf", "mean L2 of successes", "marginal (%)", "logit (%)", "KL (%)")
 
@@ -140,21 +140,21 @@ def _matrices(place: str, ours: dict[Key, Measured], names: list[str], file: Pat
     figures = figures_of(place)
     if not any(p.key in ours for p in figures):
         return None
-    columns = sorted({(p.key.attack, p.key.parts["eps"]) for p in figures})
+    attacks = list(dict.fromkeys((p.key.attack, p.key.parts["eps"]) for p in figures))
     rows = [(metric, text) for metric, text in _MATRICES.items() if any(p.key.metric == metric for p in figures)]
-    shape = 2 * len(rows), len(columns)
-    figure, axes = plt.subplots(*shape, figsize=(4.2 * shape[1], 4.2 * shape[0]), squeeze=False)
-    for column, (attack, eps) in enumerate(columns):
+    shape = len(rows), 2 * len(attacks)
+    figure, axes = plt.subplots(*shape, figsize=(4.2 * shape[1], 4.6 * shape[0]), squeeze=False)
+    for column, (attack, eps) in enumerate(attacks):
         for row, (metric, text) in enumerate(rows):
             here = [p for p in figures if (p.key.attack, p.key.parts["eps"], p.key.metric) == (attack, eps, metric)]
             mine = {p.key: ours[p.key].value for p in here if p.key in ours}
-            for below, (whose, values) in enumerate(
+            for beside, (whose, values) in enumerate(
                 (("this port", mine), ("the paper", {p.key: p.value for p in here}))
             ):
-                axis = axes[2 * row + below, column]
+                axis = axes[row, 2 * column + beside]
                 draw_rates(axis, _matrix(values, names), names)
-                axis.set_title(f"{whose}: {attack.removeprefix('transfer_').upper()}, eps {eps}: {text}", fontsize=10)
-    figure.suptitle(f"{place}: each classifier (rows) on images made against another (columns)")
+                axis.set_title(f"{whose}: {attack.removeprefix('transfer_').upper()}, eps {eps}\n{text}", fontsize=10)
+    figure.suptitle(f"{place}: each classifier (rows) on images made against another (columns)", y=1.0)
     figure.tight_layout()
     return save(figure, file)
 

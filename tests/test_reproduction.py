@@ -460,7 +460,7 @@ def test_the_figure_of_a_transfer_has_accuracy_and_detection_ours_and_the_papers
     ours = {p.key: figure(p.value, key=p.key) for p in figures_of("Figure A.4")}
     file = draw("Figure A.4", ours, list(SEVEN_NAMES), tmp_path / "figure.png")
     height, width, _ = plt.imread(file).shape
-    assert height > 1.5 * width  # four matrices under each of two attacks
+    assert width > 1.5 * height  # two attacks, ours and the paper's beside each other, two measures
     assert draw("Figure A.4", {}, list(SEVEN_NAMES), tmp_path / "none.png") is None
 
 
