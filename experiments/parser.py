@@ -285,14 +285,15 @@ def _attack(command, attacks: list[Attack]):
         choices = tuple(dict.fromkeys(c for _, o in having for c in o.choices)) or None
         metavar = _metavar(option)
         add(f"--{flag(name)}", dest=PREFIX + name, choices=choices, metavar=metavar, help=text)
-    add("--targeted", action="store_true", help="towards a random wrong label instead of away from the true one")
+    aimed = "towards a random wrong label instead of away from the true one"
+    add("--targeted", action="store_true", help=aimed if any(a.takes_targets for a in attacks) else argparse.SUPPRESS)
     if not command.prog.endswith(("greybox", "blackbox")):  # a student has no noise
         text = "the attack knows the one draw of noise that it is evaluated with: the classifier as a fixed function"
         add("--known-noise", action="store_true", help=text)
     if any(a.needs == GRADIENT for a in attacks) and not command.prog.endswith(("greybox", "blackbox")):
         text = "gradients through all samples and classes; the default leaves out 5e-5 of an image's weight"
         add("--full-gradient", action="store_true", help=text)
-    _victim(command)
+    _victim(command, refused=all(a.evades_detectors for a in attacks))
     add("--save", action="store_true", help="keep adversarial images, labels and logits as .npz")
 
 
@@ -311,8 +312,8 @@ def _calibration(command, use: str):
     command.add_argument("--calibration-images", type=calibration_count, default="auto", metavar="N", help=text)
 
 
-def _victim(command):
-    text = "attack this Keras model of logits instead of --classifiers"
+def _victim(command, refused: bool = False):
+    text = argparse.SUPPRESS if refused else "attack this Keras model of logits instead of --classifiers"
     command.add_argument("--victim-model", type=Path, metavar="FILE", help=text)
 
 
