@@ -12,9 +12,11 @@ from experiments.errors import UsageError
 from experiments.progress import say, tables
 from experiments.reporting.reference import FILE
 from experiments.results import ResultsStore
+from models.factorisation import SEVEN_NAMES
 from reproduction import regression_report
 from reproduction.compare import INCOMPARABLE, OUTSIDE, Comparison, compare, earlier, identity, papers_figures
 from reproduction.gathered import COMMITTED
+from reproduction.layout import METRICS
 from reproduction.measured import measured
 
 
@@ -53,7 +55,14 @@ def comparisons_of(folders: list[Path], against: Path | None) -> list[Comparison
         raise UsageError(
             f"none of the {len(figures)} figures in {_listed(folders)} has a reference in {against or FILE}"
         )
-    return found
+    return sorted(found, key=_place)
+
+
+def _place(c: Comparison) -> tuple:
+    """By attack, metric and classifier, whatever the age of the files."""
+    key = c.ours.key
+    metrics, names = [*METRICS, key.metric], [*SEVEN_NAMES, key.classifier]
+    return key.dataset, key.attack, metrics.index(key.metric), names.index(key.classifier), key.parameter
 
 
 def _figures(folders: list[Path]):

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import os
 import re
 import shutil
 from xml.etree import ElementTree
@@ -26,6 +27,7 @@ from reproduction.gathered import best, figures_of, figures_that_count, places
 from reproduction.layout import METRICS, tables_of
 from reproduction.measured import Measured, key_of, measured
 from reproduction.needs import hours, images_run, needed, why_not
+from reproduction.regression import comparisons_of
 
 
 def run(*arguments) -> int:
@@ -462,6 +464,15 @@ def test_the_figure_of_a_transfer_has_accuracy_and_detection_ours_and_the_papers
     height, width, _ = plt.imread(file).shape
     assert width > 1.5 * height  # two attacks, ours and the paper's beside each other, two measures
     assert draw("Figure A.4", {}, list(SEVEN_NAMES), tmp_path / "none.png") is None
+
+
+def test_a_regression_lists_its_figures_in_one_order_whatever_the_age_of_the_files(results, tmp_path):
+    shutil.copytree(results / "mnist5k", tmp_path / "mnist5k")
+    before = [c.ours.key for c in comparisons_of([tmp_path], None)]
+    for k, file in enumerate(sorted(tmp_path.rglob("*.json"), reverse=True)):
+        os.utime(file, (k, k))
+    assert [c.ours.key for c in comparisons_of([tmp_path], None)] == before
+    assert [k.attack for k in before] == sorted(k.attack for k in before)
 
 
 def test_a_regression_against_itself_is_within(results, tmp_path, capsys):
