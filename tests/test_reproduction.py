@@ -140,6 +140,7 @@ def test_hours_grow_with_images_and_steps():
 
 def figure(value, n=1000, key=("mnist", "GFZ", "pgd", "eps=0.2", "accuracy_percent"), **settings) -> Measured:
     usual = {"dataset": key[0], "attack": key[2], "samples": 10, "targeted": False, "protocol": {"name": "paper"}}
+    usual["num_images"] = 10_000
     share = rate(round(value / 100 * n), n) if value is not None else {"low": None, "high": None}
     low, high = (None if share[k] is None else 100 * share[k] for k in ("low", "high"))
     return Measured(Key(*key), value, low, high, n, usual | settings)
@@ -197,6 +198,18 @@ def test_detection_is_compared_only_where_it_is_counted_as_in_2019():
     assert "counts otherwise" in compare(ours, Reference(50.0, 100, "Table")).reason
     nothing = figure(None, 0, key)
     assert "no successful attack" in compare(nothing, Reference(50.0, 100, "Table")).reason
+
+
+@pytest.mark.parametrize(
+    ("eps", "fooled", "reason"),
+    [(0.3, 994, "in the paper's run alone"), (0.3, 1000, ""), (0.2, 985, ""), (0.2, 1000, "in the port's run alone")],
+)
+def test_kl_rates_are_compared_where_both_runs_have_the_index_fault_or_neither(eps, fooled, reason):
+    """The paper's PGD fools all images on DFX at eps 0.3 (accuracy 0.0), not at 0.2 (0.7)."""
+    key = Key("mnist", "DFX", "pgd", f"eps={eps}", "tp_kl_percent")
+    found = compare(figure(50.0, fooled, key, num_images=1000), papers_figures()[key])
+    assert reason in found.reason
+    assert (found.verdict == INCOMPARABLE) == bool(reason)
 
 
 @pytest.mark.parametrize(
