@@ -95,11 +95,12 @@ def _command(key: Key, detected: bool) -> tuple[str, ...]:
     if key.attack == "clean":
         return ("evaluate",)
     through, _, name = key.attack.rpartition("_")
-    if through == "transfer" and key.metric.startswith("tp_"):
-        return "detect", "--attack", name, "--guard", key.classifier
-    if through in (*_STUDENTS, "transfer"):
+    if through == "transfer":
+        guarded = key.metric.startswith("tp_")
+        return ("detect", "--attack", name, "--guard", key.classifier) if guarded else ("transfer", "--attack", name)
+    if through in _STUDENTS:
         seeds = ["--seeds-per-class", str(PAPERS_SEEDS)] if through == "blackbox" else []
-        return through, "--attack", name, *seeds, *(["--detect"] if detected and through != "transfer" else [])
+        return through, "--attack", name, *seeds, *(["--detect"] if detected else [])
     attack, options = key.attack, ()
     if attack.startswith("wbs_"):
         statistic, attack = attack.removeprefix("wbs_"), "wbs"

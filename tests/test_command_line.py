@@ -13,6 +13,7 @@ import pytest
 import tensorflow as tf
 from conftest import ROOT
 
+from attacks.registry import ATTACKS
 from data import mnist5k
 from experiments import batches, cli
 from experiments.batches import usual_batch
@@ -143,6 +144,7 @@ def test_the_2019_protocols_drop_the_last_partial_batch(tmp_path):
     assert run("evaluate", "--classifiers", "DFX", "--protocol", "2019-code", "--output", tmp_path, *SMALL) == 0
     (result,) = [json.loads(f.read_text()) for f in tmp_path.glob("*/DFX/clean-*.json")]
     assert result["n"] == 8
+    assert ATTACKS["fgsm"].defaults("2019-code")["loss"] == "cross-entropy"
 
 
 def test_the_number_of_images_says_which_they_are(tmp_path):
