@@ -86,6 +86,8 @@ def draw(place: str, ours: dict[Key, Measured], names: list[str], file: Path) ->
             mine, theirs = axes[row, 2 * column], axes[row, 2 * column + 1]
             _panel(mine, {k: ours[k] for k in keys if k in ours}, names, styles)
             _panel(theirs, {k: paper[k] for k in keys}, names, styles)
+            _dress(mine, keys, names)
+            _dress(theirs, keys, names)
             mine.set_xlim(theirs.get_xlim())
             if column == 0:
                 mine.set_ylabel(text)
@@ -113,13 +115,17 @@ def _panel(axis, values: dict[Key, Measured | float], names: list[str], styles: 
         whole = any(k.parameter.startswith("all") for k in own)
         line = {"linestyle": ""} if whole else {}
         axis.errorbar(x, y, yerr=[y - low, high - y], elinewidth=1, linewidth=1.2, **line, **styles[name])
-    if any(k.parameter.startswith("all") for k in values):
+
+
+def _dress(axis, keys: list[Key], names: list[str]) -> None:
+    """Scales and labels, the same whether something was measured or not."""
+    if any(k.parameter.startswith("all") for k in keys):
         axis.set_xticks(range(len(names)), names, fontsize=7)
-    elif any(k.parameter.startswith("c=") for k in values):
+    elif any(k.parameter.startswith("c=") for k in keys):
         axis.set(xscale="log", xlabel="c")
     else:
         axis.set_xlabel("eps")
-    if any(k.metric.endswith("percent") for k in values):
+    if any(k.metric.endswith("percent") for k in keys):
         axis.set_ylim(-3, 103)
     axis.grid(alpha=0.3)
 

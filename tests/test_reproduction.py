@@ -30,6 +30,12 @@ from reproduction.needs import hours, images_run, needed, why_not
 from reproduction.regression import comparisons_of
 
 
+@pytest.fixture(autouse=True)
+def no_results_that_come_with_the_project(tmp_path, monkeypatch):
+    for module in ("gathered", "regression"):
+        monkeypatch.setattr(f"reproduction.{module}.COMMITTED", tmp_path / "none")
+
+
 def run(*arguments) -> int:
     return cli.main([str(a) for a in arguments])
 
@@ -422,8 +428,7 @@ def test_a_table_shows_ours_the_papers_and_the_difference(as_official, capsys):
     assert "noticed by KL detection" in written
 
 
-def test_what_is_missing_is_listed_with_hours_and_not_run_unasked(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("reproduction.gathered.COMMITTED", tmp_path / "none")
+def test_what_is_missing_is_listed_with_hours_and_not_run_unasked(tmp_path, capsys):
     assert run("table", "F.2", "--classifiers", "DFX", "--output", tmp_path) == 0
     out, error = capsys.readouterr()
     assert re.search(r"-\s+│", out)
@@ -449,8 +454,7 @@ def test_what_the_port_cannot_measure_says_why(tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_a_table_runs_what_is_missing_when_told_to(mnist_dir, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("reproduction.gathered.COMMITTED", tmp_path / "none")
+def test_a_table_runs_what_is_missing_when_told_to(mnist_dir, tmp_path, capsys):
     options = ["--classifiers", "DFX", "--num-images", 10, "--data-dir", mnist_dir, "--output", tmp_path, "--yes"]
     assert run("table", "F.1", *options) == 0
     assert "10 images, protocol paper" in capsys.readouterr().out
@@ -460,8 +464,7 @@ def test_a_table_runs_what_is_missing_when_told_to(mnist_dir, tmp_path, capsys, 
     assert "missing" not in capsys.readouterr().err
 
 
-def test_a_figure_draws_what_is_there_and_says_how_to_make_the_rest(as_official, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("reproduction.gathered.COMMITTED", tmp_path / "none")
+def test_a_figure_draws_what_is_there_and_says_how_to_make_the_rest(as_official, tmp_path, capsys):
     assert run("figure", "3", "--output", as_official) == 0
     assert (as_official / "paper" / "figure_3.png").read_bytes()[:4] == b"\x89PNG"
     assert run("figure", "B.1", "--output", as_official) == 0
