@@ -1,4 +1,4 @@
-"""The format of MNIST and of the sets made in its likeness: four gzipped idx files, under the same names.
+"""The format of MNIST and of the sets made in its likeness: four idx files under the same names, gzipped or not.
 
 Source of the format: http://yann.lecun.com/exdb/mnist (LeCun, Cortes, Burges).
 """
@@ -15,22 +15,30 @@ FILES = {
     "train": ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"),
     "test": ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"),
 }
+"""As they are published; without .gz where somebody unzipped them."""
+_GZIP = b"\x1f\x8b"
 
 
 def is_complete(folder: Path) -> bool:
     """Whether `folder` holds all four files."""
-    return all((folder / name).exists() for names in FILES.values() for name in names)
+    return all(_file(folder, name).exists() for names in FILES.values() for name in names)
 
 
 def read_part(folder: Path, part: str) -> list[np.ndarray]:
     """Pixels and labels of "train" or "test". Raises as read_file."""
-    return [read_file(folder / name) for name in FILES[part]]
+    return [read_file(_file(folder, name)) for name in FILES[part]]
+
+
+def _file(folder: Path, name: str) -> Path:
+    unzipped = folder / name.removesuffix(".gz")
+    return unzipped if unzipped.exists() and not (folder / name).exists() else folder / name
 
 
 def read_file(file: Path) -> np.ndarray:
-    """A gzipped idx file of unsigned bytes. Raises DataError where it is truncated or something else."""
+    """An idx file of unsigned bytes, gzipped or not. Raises DataError where it is truncated or something else."""
     try:
-        raw = gzip.decompress(file.read_bytes())
+        raw = file.read_bytes()
+        raw = gzip.decompress(raw) if raw.startswith(_GZIP) else raw
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{file}: truncated or not gzip ({error}); delete it and fetch it again") from None
     if len(raw) < 4 or raw[:3] != b"\0\0\x08" or len(raw) < 4 + 4 * raw[3]:

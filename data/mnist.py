@@ -52,7 +52,7 @@ def load(part: str, data_dir: Path | None) -> Images:
 
 def _download(data_dir: Path | None) -> Path:
     cure = (
-        "put mnist.npz or the four idx .gz files into a folder and name it by --data-dir or DEEPBAYES_DATA, or use "
+        "put mnist.npz or the four idx files into a folder and name it by --data-dir or DEEPBAYES_DATA, or use "
         "--dataset mnist5k"
     )
     return fetch("MNIST", ("mnist.npz",), data_dir, "", cure) / "mnist.npz"

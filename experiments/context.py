@@ -78,7 +78,10 @@ def check_writable(folder: Path) -> None:
     """Raises UsageError unless results can be written to `folder`, which need not exist; makes nothing."""
     existing = next(p for p in (folder, *folder.parents) if p.exists())
     if not (existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)):
-        raise UsageError(f"{folder} cannot be written ({existing} is no folder, or not yours); choose another --output")
+        raise UsageError(
+            f"{folder} cannot be written ({existing} is no folder, or not yours); choose another --output or "
+            "DEEPBAYES_RESULTS"
+        )
 
 
 def chosen_dataset(options: argparse.Namespace) -> str:
@@ -87,5 +90,7 @@ def chosen_dataset(options: argparse.Namespace) -> str:
         raise UsageError(f"--data-dir (or DEEPBAYES_DATA) {options.data_dir} is not a folder")
     name = options.dataset or default_name(options.data_dir)
     if not options.dataset and name == "mnist5k":
+        if options.data_dir:
+            say(f"{options.data_dir} holds neither mnist.npz nor MNIST's four idx files")
         say(EMBEDDED_NOTE)
     return name

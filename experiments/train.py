@@ -68,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
             say(f"error: {error}")
             return 3
         histories[stem] = trainer.progress.history
-        if not finished:
+        if not finished or trainer.stopped_by is not None:  # a signal in the last chunk, too, ends it all
             say(f"{stem}: saved at step {trainer.progress.step} of {trainer.total_steps}; the same command goes on")
             return _INTERRUPTED
         file = folder / f"{stem}.npz"
@@ -147,7 +147,7 @@ def _write_history(history: list[dict], folder: Path) -> None:
 def _training_record(trainer: Trainer) -> dict:
     settings = {k: v for k, v in asdict(trainer.settings).items() if k != "checkpoint_steps"}
     p = trainer.progress
-    return settings | {"seconds": round(p.seconds), "final_bound": p.history[-1]["bound"]}
+    return settings | trainer.prior | {"seconds": round(p.seconds), "final_bound": p.history[-1]["bound"]}
 
 
 def _published(trainer: Trainer, file: Path) -> bool:

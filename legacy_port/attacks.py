@@ -44,8 +44,6 @@ def attack_superwhite(options) -> int:
 
 
 def _attack(options, name: str, flags: list[str], file_name: str) -> int:
-    if options.num_images and options.num_images > options.batch_size:
-        options.num_images -= options.num_images % options.batch_size  # 2019 drops the last partial batch
     context = _context(options, name, options.victim, flags)
     victim = _victim(options.data, options.victim)
     needed = frozenset({"x_adv", "logits"})
@@ -86,13 +84,16 @@ def detect_attacks_logp(options) -> int:
         images = images.take(rows)
     context.options.calibration_images = options.calibration_images
     training = training_logits(context.options, options.data, guard, PROTOCOL)
+    try:
+        fitted = detection.detectors(training.logits, training.labels)
+    except ValueError as error:
+        raise UsageError(f"{options.guard}: {error}") from None
     logits = compiled_logits(guard, images.x.shape[1:], context.batch_size)
     seed, index = noise_seed(options.seed, DETECTION), images.index.astype(np.int32)
     with bar(len(images), f"{guard.name} looks at {path.name}") as progress:
         seen = run_batches(lambda x, i: logits(x, i, seed), (attacked.x, index), context.batch_size, progress.advance)
     found = detection.report(
-        training.logits, training.labels, seen, attacked.logits, images.y, attacked.x - images.x,
-        transfer=transfer,
+        fitted, seen, attacked.logits, images.y, attacked.x - images.x, transfer=transfer
     )  # fmt: skip
     if not guard.models_x:  # its logits hold no density: 2019 computes these all the same
         found |= {f"{rate}_{key}": float("nan") for rate in ("FP", "TP") for key in ("logpx", "logpxy")}
@@ -112,7 +113,7 @@ def extract_index(options) -> int:
     context = _context(options, "evaluate", options.victim, [])
     victim = _victim(options.data, options.victim)
     clean = measure_clean(context, victim, compiled_logits(victim, context.images.x.shape[1:], context.batch_size))
-    right = np.flatnonzero(np.array(clean["predictions"]) == context.images.y)
+    right = context.images.index[np.array(clean["predictions"]) == context.images.y]
     path = files.index_path(Path.cwd(), options.data, f"{options.victim}_cnn")
     files.write_pickle(path, right)
     say(f"{len(right)} of {len(context.images)} right: {path}")
@@ -151,6 +152,12 @@ def _victim(dataset: str, victim: str) -> Victim:
     sizes = zoo.architecture(dataset, dim_z)
     paths = [files.checkpoint_path(root, dataset, letter, sizes.dim_z) for root in (Path.cwd(), Path.cwd().parent)]
     path = next((p for p in paths if p.exists()), None)
+    if path is None and not zoo.weight_file(dataset, name, None, dim_z).exists():
+        training = f"vae_mnist {letter}" if dataset == "mnist" else f"vae_cifar_binary {letter}"
+        raise FileError(
+            f"no checkpoint at {paths[0]}, nor in the parent folder, and no {name} of these sizes ships for {dataset}: "
+            f"put 2019's there, or, for the usual sizes, train one: ./run_experiments.sh legacy {training}"
+        )
     if path is None:
         say(f"no checkpoint at {paths[0]}, nor in the parent folder: taking the {name} that ships")
         return deep_bayes_victim(dataset, name, samples=samples, protocol=PROTOCOL, dim_z=dim_z)
@@ -184,4 +191,7 @@ def _right_for_all(images: Images) -> np.ndarray:
         raise FileError(f"detection on plane_frog needs the index files of all seven (extract_index); missing in "
                         f"{paths[0].parent}: {', '.join(missing)}")  # fmt: skip
     right = set.intersection(*(set(files.read_index(p).tolist()) for p in paths))
-    return np.flatnonzero(np.isin(images.index, sorted(right)))
+    rows = np.flatnonzero(np.isin(images.index, sorted(right)))
+    if not len(rows):
+        raise FileError(f"{paths[0].parent}: the seven index files have no image of the attack file in common")
+    return rows

@@ -8,16 +8,27 @@ success means that the guard is fooled.
 import numpy as np
 
 from detect.metrics import class_averaged
-from detect.thresholds import fit
+from detect.thresholds import FittedDetector, fit
 
 KEYS = {"marginal": "logpx", "logit": "logpxy", "kl": "kl"}
 
 
-def report(logits_train, y_train, logits_guard, logits_victim, y, perturbation, *, transfer: bool) -> dict[str, float]:
+def detectors(logits_train, y_train) -> dict[str, FittedDetector]:
+    """2019's three, from a guard's logits (M, C) of training images and their labels (M,).
+
+    Raises:
+      ValueError: a class without training images.
+    """
+    return {name: fit(name, logits_train, y_train, 0.05, "bisection") for name in KEYS}
+
+
+def report(
+    fitted: dict[str, FittedDetector], logits_guard, logits_victim, y, perturbation, *, transfer: bool
+) -> dict[str, float]:
     """The dictionary of a 2019 detection file, in percent and pixel scale; NaN where no attack succeeded.
 
     Args:
-      logits_train, y_train: (M, C), (M,): the guard's logits of training images.
+      fitted: `detectors` of the guard.
       logits_guard, logits_victim: (N, C) on the adversarial images: computed by the guard, stored by the attack.
       y: (N,) true labels. perturbation: (N, ...).
     """
@@ -40,7 +51,7 @@ def report(logits_train, y_train, logits_guard, logits_victim, y, perturbation, 
             f"std_dist_{norm}": float(np.std(values)) if success.any() else np.nan,
         }
     for name, key in KEYS.items():
-        detector = fit(name, logits_train, y_train, 0.05, "bisection")
+        detector = fitted[name]
         if name == "marginal":
             caught = _mean(detector.rejects(logits_guard, predicted)[success])
         else:

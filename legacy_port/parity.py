@@ -123,7 +123,7 @@ def _attack(g: Golden, key: str, match: re.Match) -> Row:
         return Row(key, float(off.max()), CW, "absolute")
     trained = "trained_epochs" in g.meta and kind != "one step"
     apart, share = (1e-6, SIGN_SHARE) if kind == "one step" else (1e-4, TRAINED_SHARE if trained else STEPS_SHARE)
-    return Row(key, float(np.mean(off > apart)), share, f"share of pixels off by > {apart:.0e}")
+    return Row(key, float(np.mean(~(off <= apart))), share, f"share of pixels off by > {apart:.0e}")
 
 
 def _training(g: Golden) -> Iterator[Row]:
@@ -154,8 +154,8 @@ def _order(g: Golden) -> Iterator[Row]:
 def _detection(g: Golden) -> Iterator[Row]:
     """What the 2019 detection script reports, in percentage points and pixel scale."""
     ours = detection.report(
-        g["logits_train"], g["y_train"], g["logits_adv_guard"], g["logits_adv_victim"], g["y_clean"], g["perturbation"],
-        transfer="test transfer attack" in str(g["stdout"]),
+        detection.detectors(g["logits_train"], g["y_train"]), g["logits_adv_guard"], g["logits_adv_victim"],
+        g["y_clean"], g["perturbation"], transfer="test transfer attack" in str(g["stdout"]),
     )  # fmt: skip
     for key, golden in g.folder("result").items():
         yield Row(f"result/{key}", abs(ours[key] - float(golden)), DETECTION, "absolute")

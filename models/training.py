@@ -6,6 +6,7 @@ noise of each step. A run that was interrupted and resumed therefore takes the s
 
 import hashlib
 import json
+import math
 import signal
 import time
 from collections.abc import Callable
@@ -48,9 +49,9 @@ class TrainingSettings:
     kl_warmup: int = 0
     checkpoint_steps: int | None = None
 
-    def identity(self, data_sha256: str, images: int, name: str) -> str:
+    def identity(self, data_sha256: str, images: int, name: str, **more) -> str:
         """What must agree for a checkpoint to be continued: all but how long to train and how often to save."""
-        fixed = asdict(self) | {"data": data_sha256, "images": images, "name": name}
+        fixed = asdict(self) | {"data": data_sha256, "images": images, "name": name} | more
         del fixed["epochs"], fixed["checkpoint_steps"]
         return hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()
 
@@ -136,7 +137,7 @@ class Trainer:
         self.checkpoint = checkpoint
         self.images, self.labels = tf.constant(x), tf.constant(y, tf.int32)
         self.steps_per_epoch = len(x) // settings.batch_size
-        self.identity = settings.identity(data_sha256, len(x), classifier.factorisation.name)
+        self.identity = settings.identity(data_sha256, len(x), classifier.factorisation.name, **self.prior)
         self.optimizer = make_optimizer(classifier, settings)
         self.progress = Progress()
         self.stopped_by: int | None = None
@@ -146,6 +147,13 @@ class Trainer:
     @property
     def epoch(self) -> int:
         return self.progress.step // self.steps_per_epoch
+
+    @property
+    def prior(self) -> dict[str, float]:
+        """log p(y) where it is not the uniform one: 2019's log 0.1 with two classes, which the bound then holds."""
+        c = self.classifier
+        uniform = math.isclose(c.log_prior_y, -math.log(c.architecture.num_classes))
+        return {} if uniform else {"log_prior_y": round(c.log_prior_y, 6)}
 
     @property
     def total_steps(self) -> int:

@@ -1,4 +1,5 @@
 import gzip
+import hashlib
 import pickle
 
 import numpy as np
@@ -104,14 +105,15 @@ def test_an_npz_with_pickled_objects_is_not_opened(tmp_path):
 
 def write_idx(file, array):
     header = b"\0\0\x08" + bytes([array.ndim]) + np.array(array.shape, ">i4").tobytes()
-    file.write_bytes(gzip.compress(header + array.tobytes()))
+    file.write_bytes(header + array.tobytes() if file.suffix != ".gz" else gzip.compress(header + array.tobytes()))
 
 
-def test_idx_files_are_read_and_checked(tmp_path, mnist_dir):
+@pytest.mark.parametrize("suffix", [".gz", ""])
+def test_idx_files_are_read_and_checked(tmp_path, mnist_dir, suffix):
     with np.load(mnist_dir / "mnist.npz") as real:
-        for part, (images, labels) in idx.FILES.items():
-            write_idx(tmp_path / images, real[f"x_{part}"])
-            write_idx(tmp_path / labels, real[f"y_{part}"])
+        for part, names in idx.FILES.items():
+            for kind, name in zip("xy", names, strict=True):
+                write_idx(tmp_path / f"{name.removesuffix('.gz')}{suffix}", real[f"{kind}_{part}"])
     from_idx, from_npz = mnist.load("test", tmp_path), mnist.load("test", mnist_dir)
     np.testing.assert_array_equal(from_idx.x, from_npz.x)
     np.testing.assert_array_equal(from_idx.y, from_npz.y)
@@ -207,6 +209,15 @@ def test_a_download_lands_where_it_is_looked_for(tmp_path, monkeypatch, named):
 # ---- CIFAR-binary: a made-up CIFAR-10 in the public layout ----
 
 
+@pytest.fixture
+def cifar(tmp_path, monkeypatch):
+    """A folder of batches that are taken for the published ones."""
+    folder = write_cifar(tmp_path)
+    md5 = {f.name: hashlib.md5(f.read_bytes(), usedforsecurity=False).hexdigest() for f in folder.iterdir()}
+    monkeypatch.setattr(plane_frog, "MD5", md5)
+    return folder
+
+
 def write_cifar(folder, per_class=(5000, 1000)):
     folder = folder / plane_frog.FOLDER
     folder.mkdir()
@@ -221,9 +232,8 @@ def write_cifar(folder, per_class=(5000, 1000)):
     return folder
 
 
-def test_plane_frog_takes_airplanes_and_frogs_in_2019s_order(tmp_path):
-    write_cifar(tmp_path)
-    images = plane_frog.load("test", tmp_path)
+def test_plane_frog_takes_airplanes_and_frogs_in_2019s_order(cifar):
+    images = plane_frog.load("test", cifar.parent)
     assert images.x.shape == (2000, 32, 32, 3)
     np.testing.assert_array_equal(np.rint(images.x[:, 0, 0, 0] * 255), np.where(images.y == 0, 0, 6))
     first = np.random.RandomState(0)
@@ -231,35 +241,37 @@ def test_plane_frog_takes_airplanes_and_frogs_in_2019s_order(tmp_path):
     np.testing.assert_array_equal(images.y, (first.permutation(2000) >= 1000).astype(int))
 
 
-def test_a_cifar_batch_that_is_code_does_nothing(tmp_path):
-    folder = write_cifar(tmp_path)
+def test_a_cifar_batch_that_is_code_does_nothing(cifar, tmp_path):
     trace = tmp_path / "trace"
 
     class Malicious:
         def __reduce__(self):
             return (trace.write_text, ("ran",))
 
-    (folder / "test_batch").write_bytes(pickle.dumps(Malicious()))
+    (cifar / "test_batch").write_bytes(pickle.dumps(Malicious()))
     with pytest.raises(DataError, match=r"test_batch is refused: "):
-        plane_frog.load("test", tmp_path)
+        plane_frog.load("test", cifar.parent)
     assert not trace.exists()
 
 
-def test_missing_damaged_or_incomplete_cifar_is_named(tmp_path):
+def test_missing_cifar_is_named(tmp_path):
     with pytest.raises(DataError, match=r"plane_frog needs CIFAR-10: .*--data-dir"):
         plane_frog.load("test", None)
     with pytest.raises(DataError, match="holds no cifar-10-batches-py"):
         plane_frog.load("test", tmp_path)
-    folder = write_cifar(tmp_path, (5000, 900))
-    with pytest.raises(DataError, match=r"\(900, 900\) airplanes and frogs"):
-        plane_frog.load("test", tmp_path)
-    batch = folder / "data_batch_3"
+
+
+def test_other_damaged_or_incomplete_cifar_is_named(cifar):
+    (cifar / "data_batch_2").write_bytes((cifar / "data_batch_1").read_bytes())
+    with pytest.raises(DataError, match=r"data_batch_2 is not the published file \(by its MD5\); unpack"):
+        plane_frog.load("test", cifar)
+    batch = cifar / "data_batch_1"
     batch.write_bytes(batch.read_bytes()[:500])
-    with pytest.raises(DataError, match="data_batch_3: truncated"):
-        plane_frog.load("test", tmp_path)
+    with pytest.raises(DataError, match="data_batch_1: truncated"):
+        plane_frog.load("test", cifar)
     batch.unlink()
-    with pytest.raises(DataError, match="data_batch_3 does not exist"):
-        plane_frog.load("test", tmp_path)
+    with pytest.raises(DataError, match="data_batch_1 does not exist"):
+        plane_frog.load("test", cifar)
 
 
 # ---- checks and registry ----

@@ -192,7 +192,8 @@ def test_an_attack_file_comes_back(tmp_path):
 
 def test_a_report_without_a_success_is_not_a_number_but_no_error():
     logits, y = np.eye(3, dtype=np.float32)[np.arange(30) % 3] * 5, np.arange(30) % 3
-    found = detection.report(logits, y, logits[:6], logits[:6], y[:6], np.zeros((6, 8, 8, 1)), transfer=False)
+    fitted = detection.detectors(logits, y)
+    found = detection.report(fitted, logits[:6], logits[:6], y[:6], np.zeros((6, 8, 8, 1)), transfer=False)
     assert found["success_rate"] == 0.0
     assert np.isnan(found["TP_kl"])
 
@@ -320,6 +321,32 @@ def test_what_is_not_there_is_said(at, arguments, message, capsys):
     assert run(*arguments) == 2
     assert message in capsys.readouterr().err
     assert not list(at.rglob("*.pkl"))
+
+
+def test_a_victim_that_neither_stands_there_nor_ships_says_how_to_train_it(at, mnist_dir, capsys):
+    command = ["attack", "--data", "mnist", "-A", "fgsm", "--victim", "bayes_K10_Z32_A", "--num-images", "20"]
+    assert run(*command, "--data-dir", mnist_dir) == 2
+    error = capsys.readouterr().err
+    assert "no GFZ of these sizes ships for mnist" in error
+    assert "taking the" not in error
+
+
+def test_positions_of_an_index_file_are_those_of_the_test_set_whatever_the_batch(at, mnist_dir):
+    """Where a last partial batch is dropped, the images that remain are spread over the test set."""
+    assert run("extract_index", "bayes_K10_D", "mnist", "-B", "4096", "--data-dir", mnist_dir) == 0
+    index = files.read_index(at / "data_ind/mnist_bayes_K10_D_cnn.pkl")
+    images = mnist.load("test", mnist_dir).spread(8192)
+    assert set(index) <= set(images.index)
+    assert len(index) > 0.95 * 8192
+
+
+def test_too_few_training_images_for_thresholds_are_said_before_the_images_are_looked_at(at, mnist_dir, capsys):
+    images = mnist.load("test", mnist_dir).take(slice(20))
+    file = at / "raw_attack_results/bayes_K10_D_cnn/mnist_fgsm_eps0.10_untargeted.pkl"
+    files.write_attack(file, files.AttackFile(images.x, images.y, images.y, np.eye(10, dtype=np.float32)[images.y]))
+    command = ["detect_attacks_logp", "-V", "bayes_K10_D_cnn", "-G", "bayes_K10_D", "--calibration-images", "20"]
+    assert run(*command, "--data-dir", mnist_dir) == 2
+    assert "bayes_K10_D: no training images of class" in capsys.readouterr().err
 
 
 def test_a_checkpoint_of_another_classifier_is_refused(at, mnist_dir, capsys):
