@@ -10,6 +10,10 @@ class DataError(ValueError):
     """Images or labels are missing, damaged or not what their name promises. The message says what to do."""
 
 
+class NotAtHand(DataError):
+    """Images are missing, and could not be fetched."""
+
+
 @dataclass(frozen=True)
 class Images:
     """Images and labels of one part of a data set.

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from data.checks import DataError
+from data.checks import NotAtHand
 
 URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
 
@@ -22,7 +22,7 @@ def fetch(title: str, files: tuple[str, ...], data_dir: Path | None, folder: str
       otherwise: what the user may do where the network does not answer.
 
     Raises:
-      DataError: a file cannot be had, with the cure.
+      NotAtHand: a file cannot be had, with the cure.
     """
     import keras
 
@@ -32,5 +32,5 @@ def fetch(title: str, files: tuple[str, ...], data_dir: Path | None, folder: str
         base.mkdir(parents=True, exist_ok=True)  # where it is missing Keras goes to /tmp in silence
         paths = [Path(keras.utils.get_file(name, URL + name, **place)) for name in files]
     except Exception as error:  # get_file raises bare Exception for every network failure
-        raise DataError(f"{title} is not at hand and {URL} cannot be reached ({error}); {otherwise}") from None
+        raise NotAtHand(f"{title} is not at hand and {URL} cannot be reached ({error}); {otherwise}") from None
     return paths[0].parent

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from data import safe_pickle
-from data.checks import DataError, Images, from_pixels
+from data.checks import DataError, Images, NotAtHand, from_pixels
 
 SHAPE, CLASSES = (32, 32, 3), 2
 CIFAR_CLASSES = (0, 6)
@@ -56,13 +56,13 @@ _CURE = "unpack cifar-10-python.tar.gz again"
 
 def _find(data_dir: Path | None) -> Path:
     if data_dir is None:
-        raise DataError(
+        raise NotAtHand(
             f"plane_frog needs CIFAR-10: name the folder that holds {FOLDER}/ by --data-dir or DEEPBAYES_DATA"
         )
     for folder in (data_dir / FOLDER, data_dir):
         if (folder / "test_batch").exists():
             return folder
-    raise DataError(f"{data_dir} holds no {FOLDER}/test_batch; unpack cifar-10-python.tar.gz there")
+    raise NotAtHand(f"{data_dir} holds no {FOLDER}/test_batch; unpack cifar-10-python.tar.gz there")
 
 
 def _read_batch(file: Path):

@@ -197,6 +197,7 @@ def measure(
         "seconds": {"attack": seconds, "evaluation": time.monotonic() - start},
     }
     arrays = examples(adversarial) | {"logits": outputs}
-    if save:
+    # kept, too, where another process, or an earlier run, has saved them
+    if save or "x_adv" in context.store.arrays({"settings": settings}):
         arrays |= {"x_adv": adversarial, "y": images.y, "y_attacked": labels, "index": index}
     return context.store.write(settings, content | (extra or {}), arrays)

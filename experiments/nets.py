@@ -1,5 +1,6 @@
 """Plain Keras nets that are made once: NAME.keras, and beside it NAME.json, its card."""
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,7 +31,10 @@ def made_once(
         whole = temporary.with_suffix(".keras")
         net.save(whole)
         whole.replace(temporary)
-    card = {"settings": settings, "sha256": file_sha256(file), "versions": versions()} | facts
+    # two of them: Keras's file holds the time, so that the same weights twice are two files
+    weights = hashlib.sha256(b"".join(w.tobytes() for w in net.get_weights())).hexdigest()
+    card = {"settings": settings, "sha256": file_sha256(file), "weights_sha256": weights, "versions": versions()}
+    card |= facts
     write_json(file.with_suffix(".json"), card)
     return net, card
 
@@ -38,6 +42,7 @@ def made_once(
 def _card(file: Path, settings: dict) -> dict | None:
     try:
         card = read_json(file.with_suffix(".json"))
-        return card if card["settings"] == settings and card["sha256"] == file_sha256(file) else None
+        whole = card["sha256"] == file_sha256(file) and "weights_sha256" in card
+        return card if whole and card["settings"] == settings else None
     except (FileError, OSError, KeyError):
         return None

@@ -15,7 +15,7 @@ import numpy as np
 import scipy.special
 import tensorflow as tf
 
-from data.checks import DataError, Images
+from data.checks import DataError, Images, NotAtHand
 from data.registry import DATASETS, default_name
 from experiments.batches import run as run_batches
 from experiments.clean import ATTACK, compiled_logits, noise_seed
@@ -119,11 +119,11 @@ def _teaching(context: Context, victim: Victim) -> tuple[Images, np.ndarray, str
     name, part = victim.trained_on.split("/")
     try:
         if context.dataset == default_name(o.data_dir) == "mnist5k":
-            raise DataError("MNIST is not at hand, and a data set that was not asked for is not downloaded")
+            raise NotAtHand("MNIST is not at hand, and a data set that was not asked for is not downloaded")
         images = DATASETS[name].load(part, o.data_dir)
         taught = training_logits(o, context.dataset, victim, context.protocol)
         return images.spread(len(taught.labels)), taught.logits, victim.trained_on
-    except DataError:
+    except NotAtHand:  # damaged ones are said, and stop it
         whole = DATASETS[context.dataset].load("test", o.data_dir)
     images = whole.take(~np.isin(whole.index, context.images.index))
     if len(images) < len(whole) // 2:
@@ -163,7 +163,7 @@ def _student(
     )  # fmt: skip
     student = Victim(
         f"student of {victim.name}", lambda x, index, seed: net(x, training=False),
-        {"weights_sha256": card["sha256"]}, stochastic=False,
+        {"weights_sha256": card["weights_sha256"]}, stochastic=False,
     )  # fmt: skip
     return Student(student, card, left_out)
 

@@ -65,7 +65,9 @@ def training_logits(options: argparse.Namespace, dataset: str, victim: Victim, p
     try:
         images = DATASETS[name].load(part, options.data_dir)
     except DataError as error:
-        raise DataError(f"{victim.name}'s thresholds are set on its training images, {name}/{part}: {error}") from None
+        raise type(error)(
+            f"{victim.name}'s thresholds are set on its training images, {name}/{part}: {error}"
+        ) from None
     images = images.spread(DEFAULT_IMAGES if wanted == "auto" else wanted)
     settings |= {"data_sha256": images.sha256, "images": len(images)}
     folder = options.output / "training_logits" / name
@@ -105,12 +107,11 @@ def _finished(file: Path, settings: dict) -> TrainingLogits | None:
 def _compute(file: Path, settings: dict, victim: Victim, images: Images) -> TrainingLogits:
     logits = compiled_logits(victim, images.x.shape[1:], USUAL)
     seed, index = noise_seed(settings["seed"], CALIBRATION), images.index.astype(np.int32)
-    unfinished = file.exists() and not file.with_suffix(".json").exists()
+    partial = file.with_suffix(".partial.npz")
     parts, done = [], 0
-    file.with_suffix(".json").unlink(missing_ok=True)  # a card that did not agree: so does not its file
-    if unfinished:
+    if partial.exists():
         try:
-            parts = [read_arrays(file)["logits"]]
+            parts = [read_arrays(partial)["logits"]]
             done = len(parts[0])
             say(f"{victim.name}: training logits, going on after {done} of {len(images)}")
         except (FileError, KeyError):
@@ -125,8 +126,9 @@ def _compute(file: Path, settings: dict, victim: Victim, images: Images) -> Trai
             progress.advance(true)
             if time.monotonic() - saved > _SAVE_SECONDS:
                 parts, saved = [np.concatenate(parts)], time.monotonic()
-                write_arrays(file, {"logits": parts[0]})
-    write_arrays(file, {"logits": np.concatenate(parts), "labels": images.y.astype(np.uint8)})
+                write_arrays(partial, {"logits": parts[0]})
+    whole = np.concatenate(parts)
+    write_arrays(file, {"logits": whole, "labels": images.y.astype(np.uint8)})
     card = {
         "settings": settings,
         "sha256": file_sha256(file),
@@ -135,4 +137,5 @@ def _compute(file: Path, settings: dict, victim: Victim, images: Images) -> Trai
         "computed": len(images) - done,
     }
     write_json(file.with_suffix(".json"), card)
-    return _finished(file, settings)
+    partial.unlink(missing_ok=True)
+    return TrainingLogits(whole.astype(np.float32), images.y, settings)

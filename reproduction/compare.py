@@ -168,12 +168,14 @@ def _index_fault_of_one_alone(ours: Measured) -> str:
 def _changed_from_the_paper(settings: dict) -> list[str]:
     """Options with other values than the paper's attack has.
 
-    WB+S's statistic and weight are part of the key. The loss of sign attacks only guards against underflow: where the
+    WB+S's statistic and weight are part of the key. Of sign attacks log-odds only guard against underflow: where the
     cross-entropy does not vanish, the direction is the same.
     """
-    paper = ATTACKS[settings["attack"]].defaults("paper")
-    of_the_key = ("statistic", "lambda_", *(["loss"] if settings["attack"] in ("fgsm", "pgd", "mim") else []))
-    changed = [n for n, v in settings.get("options", {}).items() if paper.get(n) != v and n not in of_the_key]
+    paper, options = ATTACKS[settings["attack"]].defaults("paper"), settings.get("options", {})
+    same = {"statistic", "lambda_"}
+    if settings["attack"] in ("fgsm", "pgd", "mim") and options.get("loss") == "log-odds":
+        same.add("loss")
+    changed = [n for n, v in options.items() if paper.get(n) != v and n not in same]
     return changed + (["known_noise"] if settings.get("known_noise") else [])
 
 

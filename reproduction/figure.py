@@ -18,6 +18,7 @@ from experiments.reporting.reference import Key, published, published_values
 from experiments.reporting.transfer_tables import draw_rates
 from models.factorisation import SEVEN_NAMES
 from reproduction.gathered import best, figures_of, figures_that_count, places
+from reproduction.layout import traps
 from reproduction.measured import Measured
 from reproduction.needs import needed, why_not
 
@@ -96,7 +97,9 @@ def draw(place: str, ours: dict[Key, Measured], names: list[str], file: Path) ->
                 theirs.set_title(f"the paper: {attack.upper()}")
     handles = [plt.Line2D([], [], label=n, **styles[n]) for n in names]
     figure.legend(handles=handles, loc="upper center", ncols=len(names), bbox_to_anchor=(0.5, 0.0), frameon=False)
-    figure.suptitle(f"{place}: {dataset}; bars are 95 % intervals", y=1.0)
+    title = f"{place}: {dataset}; bars are 95 % intervals"
+    shown = [k for k in wanted if k in ours]
+    figure.suptitle("\n".join([title, *(f"not like for like: {why}" for why in traps(shown))]), y=1.0)
     figure.tight_layout()
     return save(figure, file)
 

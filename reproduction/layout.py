@@ -1,10 +1,12 @@
 """A table of the paper, ours beside it: one table a metric, classifiers in rows, parameters in columns."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from experiments.reporting.reference import Key, Published
 from experiments.reporting.tables import Table
 from models.factorisation import SEVEN_NAMES
+from reproduction.compare import papers_figures
 from reproduction.measured import Measured
 
 METRICS = {
@@ -84,9 +86,15 @@ def _table(place: str, text: str, figures: list[Published], ours: dict[Key, Meas
         caption += f" Ours stand on {stands} images, protocol {', '.join(sorted(protocols))}."
     digitised = sum(f.kind == "digitised" for f in figures)
     caption += f" {digitised} of the paper's were read off a plot." if digitised else ""
+    caption += "".join(f" Not like for like: {why}." for why in traps(f.key for f in figures))
     return Table(
         f"{place}: {text} ({', '.join(common)})" if common else f"{place}: {text}", ["", *heads], rows, caption
     )
+
+
+def traps(keys: Iterable[Key]) -> list[str]:
+    """Why some of these figures of the paper should not be held against any of ours."""
+    return sorted({papers_figures()[key].why_not for key in keys} - {""})
 
 
 def _label(part: str) -> str:

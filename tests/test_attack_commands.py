@@ -2,6 +2,7 @@
 
 import json
 import signal
+import time
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from test_command_line import linear_victim, run, start, wait_for
 from attacks.registry import ATTACKS
 from attacks.target import Target
 from data import mnist5k
+from detect.thresholds import fit
 from experiments import checks, students
 from experiments.checks import FLAG, PASS
 from experiments.clean import EVALUATION, noise_seed
@@ -19,10 +21,13 @@ from experiments.context import open_context
 from experiments.crafting import build_craft, craft_all
 from experiments.parser import parser
 from experiments.plan import PREFIX, changed_options, make_plan
+from experiments.protocol import PROTOCOLS
 from experiments.reporting.report import groups
 from experiments.reporting.summary_tables import minimum_perturbations
 from experiments.results import ResultsStore
-from experiments.victims import DROP, Victim
+from experiments.training_logits import training_logits
+from experiments.victims import DROP, Victim, deep_bayes_victim
+from models.files import read_arrays
 
 pytestmark = pytest.mark.usefixtures("no_data_at_hand")
 TINY = ["--num-images", "4", "--seed", "0"]
@@ -134,6 +139,41 @@ def test_detectors_look_at_what_went_through_a_student(mnist_dir, tmp_path, caps
     assert result["successes"]["count"] == attack["success_right_before"]["count"]
     assert result["detectors"].keys() == {"kl", "tv"}  # DFX has no density of x
     assert "FGSM through a greybox student: noticed by KL detection" in " ".join(capsys.readouterr().out.split())
+
+
+def test_2019s_protocol_looks_once_at_images_that_were_moved_to_the_guard(tmp_path, mnist_dir):
+    """The statistic that is kept is that of the very logits that say whether the image fools."""
+    command = ["greybox", "--classifiers", "DBX", "--attack", "fgsm", "--eps", "0.5", "--detect", "--protocol", "paper"]
+    assert run(*command, "--data-dir", mnist_dir, *TINY, "--calibration-images", "1000", "--output", tmp_path) == 0
+    (moved,) = tmp_path.glob("mnist/DBX/greybox_fgsm_*.npz")
+    (detected,) = tmp_path.glob("mnist/DBX/detect_greybox_fgsm_*.npz")
+    predicted = read_arrays(moved)["logits"].argmax(axis=1)
+    scores = read_arrays(detected)["tv_attacked"]
+    assert len(np.unique(scores)) > 1
+    options = parser().parse_args(["detect", "--calibration-images", "1000", "--data-dir", str(mnist_dir)])
+    options.output = tmp_path
+    victim = deep_bayes_victim("mnist", "DBX", samples=10, protocol=PROTOCOLS["paper"])
+    training = training_logits(options, "mnist", victim, PROTOCOLS["paper"])
+    detector = fit("tv", training.logits, training.labels, 0.05, "bisection")
+    np.testing.assert_allclose(scores, detector.statistic(read_arrays(moved)["logits"], predicted), rtol=1e-5)
+
+
+def test_damaged_training_images_stop_a_grey_box_instead_of_reading_as_not_at_hand(tmp_path, mnist_dir, capsys):
+    with np.load(mnist_dir / "mnist.npz") as real:
+        np.savez(tmp_path / "mnist.npz", **(dict(real) | {"x_train": real["x_train"][::-1]}))
+    command = ["greybox", "--classifiers", "DFX", "--attack", "fgsm", "--eps", "0.3", "--data-dir", tmp_path, *TINY]
+    assert run(*command, "--output", tmp_path / "r") == 2
+    assert "are not MNIST's" in capsys.readouterr().err
+
+
+def test_the_same_student_made_twice_is_one_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(students, "STUDENT_EPOCHS", 1)
+    command = ["greybox", "--victim-model", linear_victim(tmp_path), "--attack", "fgsm", "--eps", "0.3", *TINY]
+    monkeypatch.setattr(students, "fit", lambda *arguments, **named: None)  # the same weights, whatever the threads
+    for _ in range(2):
+        assert run(*command, "--fresh", "--output", tmp_path / "r") == 0
+        time.sleep(1.1)  # Keras's file holds the second
+    assert len(stored(tmp_path / "r", "greybox_fgsm_*")) == 1
 
 
 def test_a_substitute_is_not_judged_on_the_images_it_grew_from(tmp_path, monkeypatch):

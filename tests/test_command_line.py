@@ -118,6 +118,10 @@ def test_save_keeps_images_labels_and_logits(attacked):
         assert arrays["logits"].shape == (10, 10)
         result = json.loads(file.with_suffix(".json").read_text())
         assert arrays["logits"].argmax(axis=1).tolist() == result["predictions"]
+    without = [a for a in command if a != "--save"]
+    assert run(*without, *SMALL, "--fresh") == 0  # as another process would that did not know of them
+    with np.load(file) as arrays:
+        assert "x_adv" in arrays
 
 
 def test_targeted_attacks_count_the_target(tmp_path):

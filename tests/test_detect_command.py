@@ -173,12 +173,14 @@ def test_training_logits_go_on_after_an_interruption_to_the_same_numbers(tmp_pat
     monkeypatch.setattr(training_logits, "write_arrays", interrupt)
     with pytest.raises(KeyboardInterrupt):
         training_logits.training_logits(options, "mnist", victim, PROTOCOLS["corrected"])
-    (file,) = (tmp_path / "broken").rglob("*.npz")
-    assert len(read_arrays(file)["logits"]) == 60
+    (partial,) = (tmp_path / "broken").rglob("*.npz")  # what is finished is never written over by half of it
+    assert len(read_arrays(partial)["logits"]) == 60
     monkeypatch.setattr(training_logits, "write_arrays", written)
     resumed = training_logits.training_logits(options, "mnist", victim, PROTOCOLS["corrected"])
     np.testing.assert_array_equal(resumed.logits, whole.logits)
-    assert json.loads(file.with_suffix(".json").read_text())["computed"] == 40
+    (card,) = (tmp_path / "broken").rglob("*.json")
+    assert json.loads(card.read_text())["computed"] == 40
+    assert not partial.exists()
 
 
 def test_damaged_training_logits_are_reported_and_made_again(tmp_path, mnist_dir, capsys):

@@ -181,6 +181,7 @@ def test_fewer_images_allow_more():
         ({"samples": 1}, "K = 1"),
         ({"targeted": True}, "aimed at a label"),
         ({"options": {"steps": 3}}, "other options"),
+        ({"options": {"loss": "margin"}}, "other options than the paper's: loss"),
         (
             {"detection": {"rate": 0.05, "calibration": {"images": 100}}},
             "thresholds or student made from 100 training images, the paper's from all",
@@ -549,6 +550,16 @@ def test_tables_keep_to_seven_columns_and_show_every_figure_once():
         assert len(cells) == len({f.key for f in figures})
         assert all(len(table.heads) <= 8 for table in shown)
         assert {f.key.metric for f in figures} <= METRICS.keys()
+
+
+@pytest.mark.parametrize(
+    ("place", "why"),
+    [("Table F.6", "only the 1,577 images"), ("Table F.3", "MIM at eps 0.4 and 0.5"), ("Table F.1", "")],
+)
+def test_a_table_says_what_of_it_is_not_like_for_like(place, why):
+    captions = [t.caption for t in tables_of(place, figures_of(place), {})]
+    assert all(why in c for c in captions)
+    assert why or not any("Not like for like" in c for c in captions)
 
 
 def test_comparisons_are_plain_data():
