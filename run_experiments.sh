@@ -38,29 +38,36 @@ pick_python() { # the first supported interpreter, as "python"
     exit 2
 }
 
-use_environment() { # makes .venv and installs into it unless its stamp says that it is up to date
-    local stamp=$root/.venv/.$requirements.stamp wanted
-    wanted=$(cat "$root"/requirements*.txt | cksum)
-    if [[ ! -f $stamp || $(<"$stamp") != "$wanted" ]]; then
+has_requirements() { # whether this interpreter has them all
+    [[ -x $(command -v "$1") ]] && "$1" -c "$meets" "$root/$requirements" 2>/dev/null
+}
+
+use_environment() { # .venv, made where it is missing or lacks something; two at once make it one after the other
+    local own=$root/.venv/bin/python
+    if ! has_requirements "$own"; then
         if [[ ! -w $root ]]; then
             echo "error: $("$python" --version) lacks $requirements, and .venv cannot be made: $root is not writable" >&2
             echo "  pip install -r $root/$requirements     or, with Docker, for the tests: docker compose run test" >&2
             exit 2
         fi
-        echo "making .venv with $("$python" --version)" >&2
-        "$python" -m venv "$root/.venv"
-        echo "installing $requirements into .venv (about 2 GB on disk; a minute or a few)" >&2
-        "$root/.venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$root/$requirements"
-        echo "$wanted" >"$stamp"
-        [[ $requirements == requirements.txt ]] || echo "$wanted" >"$root/.venv/.requirements.txt.stamp"
+        mkdir -p "$root/.venv"
+        exec 9>"$root/.venv/.lock"
+        if command -v flock >/dev/null; then flock 9; fi
+        if ! has_requirements "$own"; then
+            echo "making .venv with $("$python" --version)" >&2
+            "$python" -m venv "$root/.venv"
+            echo "installing $requirements into .venv (about 2 GB on disk; a minute or a few)" >&2
+            "$own" -m pip install --quiet --disable-pip-version-check -r "$root/$requirements"
+        fi
+        exec 9>&-
     fi
-    python=$root/.venv/bin/python
+    python=$own
 }
 
 pick_python
 case ${1:-} in
     "" | -h | --help) ;; # help needs nothing installed
-    *) "$python" -c "$meets" "$root/$requirements" 2>/dev/null || use_environment ;;
+    *) has_requirements "$python" || use_environment ;;
 esac
 export PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH}
 case ${1:-} in
