@@ -1,5 +1,6 @@
 # One file, three images: `cpu`, `gpu` (CUDA from NVIDIA's wheels, the driver from the host) and `test`.
-# Each installs its requirements before the code comes in, so a change of code rebuilds one small layer.
+# Each installs its requirements before the code comes in, so a change of code rebuilds one small layer. --chmod: under a
+# umask of 077 a clone could be read by root alone.
 
 FROM python:3.11-slim-bookworm AS base
 LABEL org.opencontainers.image.title="Deep Bayes classifiers under attack" \
@@ -37,13 +38,16 @@ ENV DEEPBAYES_REQUIRE_GPU=1 \
 FROM cpu-requirements AS test
 COPY requirements-dev.txt .
 RUN --mount=type=cache,target=/root/.cache/pip python -m pip install --disable-pip-version-check -r requirements-dev.txt
-COPY . .
+# The tests run as whoever owns /results, who may write nowhere else but in /tmp.
+ENV HYPOTHESIS_STORAGE_DIRECTORY=/tmp/hypothesis \
+    PYTEST_ADDOPTS="-o cache_dir=/tmp/pytest"
+COPY --chmod=755 . .
 USER 1000
 
 FROM gpu-requirements AS gpu
-COPY . .
+COPY --chmod=755 . .
 USER 1000
 
 FROM cpu-requirements AS cpu
-COPY . .
+COPY --chmod=755 . .
 USER 1000

@@ -56,6 +56,7 @@ def main(arguments: list[str]) -> int:
             report.write(result, options.output)
             progress.describe("growth")
             result["growth"] = growth(options, progress)
+            report.write(result, options.output)
             for name in names:
                 progress.describe(f"{name}: memory")
                 result["memory"][name] = {

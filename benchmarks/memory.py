@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from experiments.errors import UsageError
+
 IMAGES = 100
 
 
@@ -13,7 +15,10 @@ def peak_memory(name: str, contender: str, batch: int) -> float:
     """MiB of the process, at most, during PGD of two steps with `batch` of the images at once."""
     command = [sys.executable, "-m", "benchmarks.memory", name, contender, str(batch)]
     root = Path(__file__).parents[1]
-    finished = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    finished = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    if finished.returncode:
+        said = finished.stderr.strip().splitlines()[-1:] or ["it said nothing"]
+        raise UsageError(f"{' '.join(command)} ended with exit code {finished.returncode}: {said[0]}")
     return json.loads(finished.stdout.splitlines()[-1])
 
 

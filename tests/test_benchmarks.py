@@ -12,6 +12,7 @@ from conftest import ROOT, tiny
 
 from benchmarks import command, report
 from benchmarks.cases import Bench
+from benchmarks.memory import peak_memory
 from benchmarks.plain import PlainClassifier
 from benchmarks.timing import Case, interleave
 from experiments.errors import UsageError
@@ -73,3 +74,8 @@ def test_peak_memory_is_that_of_the_process_itself_not_of_its_parent():
     code = "from benchmarks.memory import _peak; print(_peak())"
     child = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert float(child.stdout) < 200
+
+
+def test_a_child_that_dies_is_said_with_its_last_words():
+    with pytest.raises(UsageError, match=r"benchmarks\.memory nothing ours 20 ended with exit code 1: \w+"):
+        peak_memory("nothing", "ours", 20)

@@ -121,7 +121,9 @@ def test_the_image_holds_code_and_weights_and_nothing_of_the_work_tree_besides(c
     packages = {f.split("/")[0] for f in sh("git", "ls-files", "*/__init__.py").stdout.split()}
     assert len(packages) >= 6
     assert packages | {"tests", "run_experiments.sh", "LICENSE"} <= found
-    assert not found & {".git", ".venv", "results", "docs", "Dockerfile"}
+    assert not found & {".git", ".venv", "Dockerfile"}
+    shown = sh("docker", "run", "--rm", cpu, "ls", "-A", "/opt/deepbayes/docs", "/opt/deepbayes/results").stdout
+    assert set(shown.split()) <= {"/opt/deepbayes/docs:", "reproduction.md", "/opt/deepbayes/results:", "reference"}
 
 
 def test_requirements_are_a_layer_of_their_own_that_the_test_image_shares(cpu):
@@ -131,8 +133,15 @@ def test_requirements_are_a_layer_of_their_own_that_the_test_image_shares(cpu):
 
 
 def test_debians_fashion_mnist_passes_its_test_in_the_test_image(cpu):
-    command = ["./run_experiments.sh", "test", "-p", "no:cacheprovider", "tests/test_data.py", "-k", "debian"]
+    command = ["./run_experiments.sh", "test", "tests/test_data.py", "-k", "debian"]
     assert "1 passed" in sh(*RUN, "test", *command).stdout
+
+
+def test_tests_that_keep_examples_and_a_cache_pass_as_whoever_owns_the_results(results):
+    """The code's folder is root's, and a warning is an error."""
+    found = sh(*RUN, "test", "./run_experiments.sh", "test", "tests/test_noise.py", DEEPBAYES_RESULTS=str(results))
+    assert "passed" in found.stdout
+    assert "failed" not in found.stdout
 
 
 # ---- a run ----
