@@ -43,6 +43,7 @@ def changed(tmp_path, key, change):
         ("grad_ce", lambda a: a * 1.01),
         ("fgsm_eps0.20", lambda a: np.clip(a + 0.01, 0, 1)),
         ("pgd_eps0.10_it10_noinit", lambda a: np.clip(a + 0.01, 0, 1)),
+        ("pgd_eps0.10_it10_noinit", lambda a: np.full_like(a, np.nan)),
         ("mim_eps0.10_it10", lambda a: np.clip(a + 0.01, 0, 1)),
         ("cw_c1.00_it100", lambda a: np.clip(a + 0.001, 0, 1)),
         ("superwhite_kl_snapshot", lambda a: np.clip(a + 0.01, 0, 1)),
