@@ -45,7 +45,8 @@ def show(store: ResultsStore, results: list[dict]) -> None:
     for group in found:
         show_group(store, group)
     for group, table in worst_case_tables(found):
-        _show_tables(store, group.dataset, group.stem_of("worst_case"), [table])
+        victims = [] if group.samples else [name for name, *_ in table.rows]  # as Group.stem
+        _show_tables(store, group.dataset, group.stem_of("worst_case", *victims), [table])
     for group in moved:
         _show_tables(store, group.dataset, group.stem, [transfer_table(group)])
         say(f"figure: {heat_map(group, store.root / group.dataset / f'{group.stem}.png')}")
@@ -103,14 +104,17 @@ def _attack_fields(kind: tuple) -> dict:
     return dict(zip(("attack", "targeted", "changed", "through"), kind, strict=True))
 
 
-def _beside_the_others(by_run: dict) -> None:
-    """Moves victims without samples, where K is None, into the tables of the same run's others, for any K."""
+def _beside_the_others(by_run: dict) -> set:
+    """Copies victims without samples, where K is None, into the tables of the same run's others, for any K.
+
+    Returns the keys that were copied.
+    """
+    copied = set()
     for key in [k for k in by_run if _run_in(k).samples is None]:
-        alike = [k for k in by_run if k != key and _without_samples(k) == key]
-        for other in alike:
+        for other in [k for k in by_run if k != key and _without_samples(k) == key]:
             by_run[other] |= by_run[key]
-        if alike:
-            del by_run[key]
+            copied.add(key)
+    return copied
 
 
 def _run_in(key: tuple) -> RunKey:
@@ -136,9 +140,9 @@ def groups(results: list[dict]) -> list[Group]:
         else:
             victims = attacked.setdefault((attack_of(s), run_key), {})
             victims.setdefault(name, {})[value_of(s)] = result
-    for made in (clean, attacked):
-        _beside_the_others(made)
-    found, shown = [], set()
+    found, shown = [], _beside_the_others(clean)  # which stay: the others need not have had the same attacks
+    for key in _beside_the_others(attacked):
+        del attacked[key]
     for (kind, run_key), victims in attacked.items():
         known = clean.get(run_key, {})
         with_clean = {name: (known[name], by_value) for name, by_value in victims.items() if name in known}
