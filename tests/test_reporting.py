@@ -2,7 +2,7 @@
 
 from experiments.intervals import rate
 from experiments.reporting import report
-from experiments.reporting.report import groups
+from experiments.reporting.report import detection_groups, groups, transfer_groups
 from experiments.results import ResultsStore
 
 N = 4
@@ -28,6 +28,12 @@ def attacked(victim="DFX", attack="fgsm", **settings) -> list[dict]:
     return [result(victim, "clean", **own), result(victim, attack, **settings)]
 
 
+def detection(victim="DFX", guard="", images=55_000, rate=0.05, guard_settings=None, **settings) -> dict:
+    """What a guard, the victim itself unless named, noticed: the settings alone."""
+    how = {"guard": guard or victim, "chosen_guard": bool(guard), "rate": rate, "calibration": {"images": images}}
+    return result(victim, detection=how | {"guard_settings": guard_settings or {}}, **settings)
+
+
 def held(found) -> list[tuple]:
     return [(g.attack, g.samples, list(g.victims)) for g in found]
 
@@ -51,3 +57,40 @@ def test_the_worst_case_of_a_model_without_samples_has_a_file_of_its_own(tmp_pat
     files = {f.stem: f.read_text() for f in tmp_path.glob("mnist/worst_case_*.md")}
     assert files.keys() == {"worst_case_corrected_n4", "worst_case_mine_corrected_n4"}
     assert "| DFX |" in files["worst_case_corrected_n4"]
+
+
+# ---- gradients -------------------------------------------------------------------------------------------------------
+
+CHEAP, FULL = {"gradient_drops": 5e-5}, {"full_gradient": True}
+
+
+def tables(found) -> dict[tuple, list[str]]:
+    """Changed options of each table -> its rows."""
+    return {g.changed: list(g.victims) for g in found}
+
+
+def test_victims_without_a_cheaper_gradient_stand_with_the_others_of_the_run_by_either_gradient():
+    few, default, full = attacked("DFX"), attacked("GFZ", **CHEAP), attacked("GFZ", **FULL)
+    mark, both = (("full_gradient", "yes"),), ["GFZ", "DFX"]
+    assert tables(groups(full + few)) == {mark: both}  # no table of DFX alone under the default run's file name
+    assert tables(groups(default + few)) == {(): both}
+    assert tables(groups(default + few + full)) == {(): both, mark: both}
+    assert tables(groups(few)) == {(): ["DFX"]}
+    other = attacked("DFX", samples=1)
+    assert sorted(tables(groups(full + other)).values()) == [["DFX"], ["GFZ"]]
+    assert tables(groups(full + few + attacked("mine", samples=None))) == {mark: [*both, "mine"]}
+
+
+def test_a_transfer_with_full_gradients_is_one_matrix():
+    results = attacked("GFZ", **FULL) + attacked("DFX")
+    for victim, source, mark in (("DFX", "GFZ", FULL), ("GFZ", "DFX", {})):
+        through = {"kind": "transfer", "source": source, "settings": {"weights_sha256": "a" * 64}}
+        results.append(result(victim, through=through, **mark))
+    (matrix,) = transfer_groups(results)
+    assert matrix.changed == (("full_gradient", "yes"),)
+    assert len(matrix.cells) == 4
+
+
+def test_detection_of_attacks_with_full_gradients_is_one_table():
+    (group,) = detection_groups([detection("GFZ", **FULL), detection("DFX")])
+    assert list(group.guards) == ["GFZ", "DFX"]

@@ -1,7 +1,7 @@
 """`report`, and the end of every attack: tables and figures from the results store, without computing anything."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from data.registry import DATASETS
@@ -83,6 +83,30 @@ def attack_of(settings: dict) -> tuple:
     return settings["attack"], settings["targeted"], tuple(sorted(changed.items())), through.get("kind", "")
 
 
+_GRADIENTS = {"full_gradient", "gradient_drops"}
+"""What settings say of the gradient followed, where a victim has a cheaper one."""
+
+
+def _attacks(results: list[dict]) -> Iterator[tuple[tuple, dict]]:
+    """(attack, result) of all but clean results.
+
+    A victim without a cheaper gradient follows the full one either way: what it has stands wherever the run's others
+    are, with `--full-gradient`, without it, or with both.
+    """
+    attacked = [r for r in results if r["settings"]["attack"] != "clean"]
+    others = {
+        (attack_of(r["settings"]), run)
+        for r in attacked
+        if _GRADIENTS & r["settings"].keys()
+        for run in (run_of(r), run_of(r)._replace(samples=None))
+    }
+    for result in attacked:
+        s, own = result["settings"], attack_of(result["settings"])
+        either = [] if _GRADIENTS & s.keys() else [own, attack_of(s | {"full_gradient": True})]
+        for attack in [a for a in either if (a, run_of(result)) in others] or [own]:
+            yield attack, result
+
+
 def _namer(results: list[dict]) -> Callable[[dict, str], str]:
     """(settings with a victim's weights, its name) -> its name in tables, with the weights where several share it."""
     weights: dict[str, set] = {}
@@ -131,15 +155,14 @@ def groups(results: list[dict]) -> list[Group]:
     """Results by attack and run; each attack brings its victims' clean results along."""
     clean, attacked, name_of = {}, {}, _namer(results)
     for result in results:
-        s, run_key = result["settings"], run_of(result)
-        name = name_of(s, s["victim"])
-        if s.get("through", {}).get("kind") == "transfer":
-            continue
+        s = result["settings"]
         if s["attack"] == "clean":
-            clean.setdefault(run_key, {})[name] = result
-        else:
-            victims = attacked.setdefault((attack_of(s), run_key), {})
-            victims.setdefault(name, {})[value_of(s)] = result
+            clean.setdefault(run_of(result), {})[name_of(s, s["victim"])] = result
+    for attack, result in _attacks(results):
+        s = result["settings"]
+        if s.get("through", {}).get("kind") != "transfer":
+            victims = attacked.setdefault((attack, run_of(result)), {})
+            victims.setdefault(name_of(s, s["victim"]), {})[value_of(s)] = result
     found, shown = [], _beside_the_others(clean)  # which stay: the others need not have had the same attacks
     for key in _beside_the_others(attacked):
         del attacked[key]
@@ -159,11 +182,8 @@ def groups(results: list[dict]) -> list[Group]:
 def transfer_groups(results: list[dict]) -> list[TransferGroup]:
     """Transfer results by attack, value and run, with the white-box results of the same attack on the diagonal."""
     moved, own, name_of = {}, {}, _namer(results)
-    for result in results:
+    for (*kind, through), result in _attacks(results):
         s = result["settings"]
-        if s["attack"] == "clean":
-            continue
-        *kind, through = attack_of(s)
         key, name = (tuple(kind), value_of(s), run_of(result)), name_of(s, s["victim"])
         if through == "transfer":
             source = name_of(s["through"]["settings"], s["through"]["source"])
@@ -184,10 +204,10 @@ def transfer_groups(results: list[dict]) -> list[TransferGroup]:
 def detection_groups(results: list[dict]) -> list[DetectionGroup]:
     """Detection results by attack, run, thresholds and chosen guard."""
     found, name_of = {}, _namer(results)
-    for result in results:
+    for attack, result in _attacks(results):
         s, d = result["settings"], result["settings"]["detection"]
         chosen, images = d["guard"] if d["chosen_guard"] else "", d["calibration"]["images"]
-        guards = found.setdefault((attack_of(s), d["rate"], images, chosen, run_of(result)), {})
+        guards = found.setdefault((attack, d["rate"], images, chosen, run_of(result)), {})
         name = name_of(s, s["victim"])
         guards.setdefault(f"{name} -> {chosen}" if chosen else name, {})[value_of(s)] = result
     names = ("rate", "calibration_images", "chosen_guard")
