@@ -1,9 +1,14 @@
 """Tables from made-up results: which stand together, under which file name, and what captions say."""
 
+import pytest
+
+from attacks.registry import ATTACKS
 from experiments.intervals import rate
 from experiments.reporting import report
-from experiments.reporting.report import detection_groups, groups, transfer_groups
+from experiments.reporting.report import attack_of, detection_groups, groups, transfer_groups
 from experiments.results import ResultsStore
+from reproduction.compare import identity
+from reproduction.measured import measured
 
 N = 4
 
@@ -94,3 +99,64 @@ def test_a_transfer_with_full_gradients_is_one_matrix():
 def test_detection_of_attacks_with_full_gradients_is_one_table():
     (group,) = detection_groups([detection("GFZ", **FULL), detection("DFX")])
     assert list(group.guards) == ["GFZ", "DFX"]
+
+
+# ---- what tells two runs apart ---------------------------------------------------------------------------------------
+
+
+def wbs(protocol="corrected", images=55_000, **settings) -> dict:
+    """A result of WB+S against a detector."""
+    evades = {"rule": "quantile", "rate": 0.05, "calibration": {"images": images}}
+    options = ATTACKS["wbs"].defaults(protocol)
+    return result(attack="wbs", protocol={"name": protocol}, evades=evades, options=options, **settings)
+
+
+@pytest.mark.parametrize(
+    ("usual", "other", "stem"),
+    [
+        (wbs(), wbs(images=1000), "wbs_calibration-images-1000_corrected_n4"),
+        (wbs("paper", batch_size=N), wbs("paper", batch_size=2), "wbs_batch-size-2_paper_n4"),
+    ],
+)
+def test_attacks_of_other_thresholds_or_batches_have_tables_of_their_own(usual, other, stem):
+    protocol = usual["settings"]["protocol"]
+    found = groups([result(attack="clean", protocol=protocol), usual, other])
+    assert [g.stem for g in found] == [f"wbs_{protocol['name']}_n4", stem]
+    first, second = (identity(figure) for figure in measured([usual, other]))
+    assert first != second
+
+
+def student(sha256: str, **settings) -> dict:
+    through = {"kind": "greybox", "student_images": 100, "weights_sha256": sha256 * 64}
+    made = result(through=through, **settings)
+    return made | {"student": {"accuracy": rate(1, N)}}
+
+
+def test_results_through_several_students_are_told_apart_by_the_students_weights():
+    clean, first, second = result(attack="clean"), student("b"), student("c", right=1)
+    (alone,) = groups([clean, first, student("c", seed=1)])
+    assert list(alone.victims) == ["DFX"]
+    (both,) = groups([clean, first, second])
+    assert list(both.victims) == ["DFX#student-bbbbbb", "DFX#student-cccccc"]
+    (detected,) = detection_groups([detection(through=r["settings"]["through"]) for r in (first, second)])
+    assert list(detected.guards) == list(both.victims)
+    assert attack_of(first["settings"]) == attack_of(second["settings"])
+
+
+def test_minimum_perturbations_mix_no_two_students():
+    grid = (0.1, 0.2, 0.3, 0.4, 0.5)
+    results = [result(attack="clean"), *(student("b", eps=v) for v in grid), student("c", eps=0.1)]
+    whole = [f for f in measured(results) if f.key.metric == "min_linf_mean"]
+    (alone,) = [f for f in measured(results[:-1]) if f.key.metric == "min_linf_mean"]
+    assert [f.settings for f in whole] == [alone.settings]
+
+
+def test_chosen_guards_of_one_name_are_told_apart():
+    def guards(*settings):
+        results = [detection("mine", "GBZ", guard_settings=s, samples=None) for s in settings]
+        return [g.chosen_guard for g in detection_groups(results)]
+
+    usual = {"weights_sha256": "b" * 64, "samples": 10}
+    assert guards(usual) == ["GBZ"]
+    assert guards(usual, usual | {"weights_sha256": "c" * 64}) == ["GBZ#bbbbbb", "GBZ#cccccc"]
+    assert guards(usual, usual | {"samples": 1}) == ["GBZ", "GBZ_K1"]

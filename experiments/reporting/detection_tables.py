@@ -23,7 +23,7 @@ class Thresholds(Run):
     def stem_with_thresholds(self, *kind: str) -> str:
         own = [
             f"fpr{self.rate:g}" if self.rate != USUAL_FPR else "",
-            f"cal{self.calibration_images}" if self.calibration_images != _SHIPPED_CALIBRATION else "",
+            f"cal{self.calibration_images}" if self.calibration_images != SHIPPED_CALIBRATION else "",
         ]
         return self.stem_of(*kind, *own)
 
@@ -73,7 +73,7 @@ class DetectionGroup(Thresholds, AttackRun):
 
 
 USUAL_FPR = 0.05
-_SHIPPED_CALIBRATION = 55_000
+SHIPPED_CALIBRATION = 55_000
 
 
 def detection_tables(group: DetectionGroup) -> list[Table]:
