@@ -4,8 +4,10 @@ import pytest
 
 from attacks.registry import ATTACKS
 from experiments.intervals import rate
-from experiments.reporting import report
+from experiments.reporting import detection_figures, report
+from experiments.reporting.detection_tables import detection_tables
 from experiments.reporting.report import attack_of, detection_groups, groups, transfer_groups
+from experiments.reporting.tables import accuracy_table
 from experiments.results import ResultsStore
 from reproduction.compare import identity
 from reproduction.measured import measured
@@ -160,3 +162,30 @@ def test_chosen_guards_of_one_name_are_told_apart():
     assert guards(usual) == ["GBZ"]
     assert guards(usual, usual | {"weights_sha256": "c" * 64}) == ["GBZ#bbbbbb", "GBZ#cccccc"]
     assert guards(usual, usual | {"samples": 1}) == ["GBZ", "GBZ_K1"]
+
+
+# ---- the paper's figures ---------------------------------------------------------------------------------------------
+
+PAPERS = "In brackets the paper's"
+
+
+def test_the_papers_detection_rates_stand_beside_its_own_false_positives_alone(monkeypatch):
+    dashed = []
+    monkeypatch.setattr(detection_figures, "save", lambda figure, file: dashed.append("2019" in figure.get_suptitle()))
+    for false, shown in ((0.05, True), (0.01, False)):
+        noticed = detection("GBZ", rate=false)
+        rates = {"fp": rate(0, N), "tp": rate(1, 2), "unnoticed_errors": rate(1, N), "auroc": None}
+        (group,) = detection_groups([noticed | {"detectors": {"kl": rates}, "union": rates}])
+        (table,) = (t for t in detection_tables(group) if "KL" in t.title)
+        assert (PAPERS in table.caption) == ("(" in table.rows[0][2]) == shown
+        detection_figures.detection_by_eps(group, None)
+    assert dashed == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("victim", "targeted", "shown"), [("DFX", False, True), ("DFX", True, True), ("mine", False, False)]
+)
+def test_the_caption_explains_brackets_where_there_are_any(victim, targeted, shown):
+    (group,) = groups([result(victim, "clean"), result(victim, targeted=targeted)])
+    table = accuracy_table(group)
+    assert (PAPERS in table.caption) == any("(" in cell for cell in table.rows[0]) == shown
