@@ -1,13 +1,15 @@
 """Tables from made-up results: which stand together, under which file name, and what captions say."""
 
 import pytest
+from rich.console import Console
 
 from attacks.registry import ATTACKS
 from experiments.intervals import rate
+from experiments.progress import print_tables
 from experiments.reporting import detection_figures, report
 from experiments.reporting.detection_tables import detection_tables
 from experiments.reporting.report import attack_of, detection_groups, groups, transfer_groups
-from experiments.reporting.tables import accuracy_table
+from experiments.reporting.tables import Table, accuracy_table
 from experiments.results import ResultsStore
 from reproduction.compare import identity
 from reproduction.measured import measured
@@ -189,3 +191,30 @@ def test_the_caption_explains_brackets_where_there_are_any(victim, targeted, sho
     (group,) = groups([result(victim, "clean"), result(victim, targeted=targeted)])
     table = accuracy_table(group)
     assert (PAPERS in table.caption) == any("(" in cell for cell in table.rows[0]) == shown
+
+
+# ---- width -----------------------------------------------------------------------------------------------------------
+
+
+def wide(columns: int) -> Table:
+    cells = [f"{k}0.0 (94.2) [85.1]" for k in range(columns)]
+    return Table("FGSM", ["classifier", *(f"eps 0.{k}" for k in range(columns))], [["GFZ", *cells]], "word " * 100)
+
+
+def test_off_a_terminal_a_table_is_as_wide_as_it_needs_and_no_other_changes(tmp_path, capsys, monkeypatch):
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    print_tables([wide(8).rich(), wide(2).rich()], tmp_path)
+    text, told = capsys.readouterr()
+    assert all(cell in text for cell in wide(8).rows[0])
+    assert not told
+    Console(width=120).print(wide(2).rich())
+    assert text.endswith(capsys.readouterr().out)
+
+
+def test_a_narrow_terminal_is_told_once_which_file_has_all_columns(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "70")
+    print_tables([wide(8).rich()] * 2, tmp_path / "fgsm.md")
+    assert capsys.readouterr().err.count("fgsm.md has them all") == 1
+    print_tables([wide(2).rich()], tmp_path / "fgsm.md")
+    assert not capsys.readouterr().err

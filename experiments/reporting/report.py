@@ -8,7 +8,7 @@ from data.registry import DATASETS
 from experiments.batches import USUAL
 from experiments.errors import UsageError
 from experiments.plan import changed_options, value_of
-from experiments.progress import say, tables
+from experiments.progress import print_tables, say
 from experiments.protocol import PROTOCOLS
 from experiments.reporting import detection_figures, figures
 from experiments.reporting.detection_tables import (
@@ -310,7 +310,7 @@ def show_detection(store: ResultsStore, group: DetectionGroup) -> None:
 
 
 def _show_tables(store: ResultsStore, dataset: str, stem: str, shown: list[Table]) -> None:
-    for table in shown:
-        tables.print(table.rich())
-    with atomic(store.root / dataset / f"{stem}.md") as temporary:
+    file = store.root / dataset / f"{stem}.md"
+    with atomic(file) as temporary:
         temporary.write_text("\n".join(table.markdown() for table in shown))
+    print_tables((table.rich() for table in shown), file)
