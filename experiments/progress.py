@@ -1,12 +1,16 @@
 """Progress with time left on a terminal; one plain line a finished step elsewhere."""
 
 import contextlib
+from collections.abc import Iterable
+from pathlib import Path
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
 
 console = Console(stderr=True)
-tables = Console(width=None if Console().is_terminal else 120)
+_OFF_A_TERMINAL, _WIDEST = 120, 10_000
 
 
 class Bar:
@@ -39,3 +43,16 @@ def bar(total: float, text: str = ""):
 def say(text: str) -> None:
     """One line on standard error, above a running bar."""
     console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def print_tables(tables: Iterable[Table], file: Path) -> None:
+    """Tables on standard output: whole off a terminal; where one is too narrow, a line names the file that has them."""
+    output, cut = Console(), False
+    for table in tables:
+        needed = Measurement.get(output, output.options.update(max_width=_WIDEST), table).maximum
+        if not output.is_terminal:
+            output.width = max(_OFF_A_TERMINAL, needed)
+        output.print(table)
+        cut |= needed > output.width
+    if cut:
+        say(f"this terminal is too narrow for every column: {file} has them all")

@@ -14,7 +14,7 @@ from detect.registry import DETECTORS
 from detect.thresholds import FittedDetector, fit
 from experiments.context import check_writable
 from experiments.intervals import percent, rate
-from experiments.progress import say, tables
+from experiments.progress import print_tables, say
 from experiments.reporting.figures import save
 from experiments.reporting.tables import Table
 from models.files import write_json
@@ -43,14 +43,10 @@ def run(options: argparse.Namespace) -> int:
         for n, r in rates.items()
     ]
     caption = f"{2 * POINTS} training and {2 * POINTS} fresh points, radii {RADII.tolist()}, s = {STDDEV}; points in %."
-    tables.print(
-        Table(
-            "Two rings (the paper's Figure 2)", ["detector", "rejects a high", "training", "fresh"], rows, caption
-        ).rich()
-    )
-    write_json(
-        folder / "rings.json", {"settings": {"seed": options.seed, "points": POINTS, "rate": FALSE_RATE}} | rates
-    )
+    heads = ["detector", "rejects a high", "training", "fresh"]
+    file = folder / "rings.json"
+    write_json(file, {"settings": {"seed": options.seed, "points": POINTS, "rate": FALSE_RATE}} | rates)
+    print_tables([Table("Two rings (the paper's Figure 2)", heads, rows, caption).rich()], file)
     say(f"figure: {picture(x, y, detectors, folder / 'rings.png')}")
     return 0
 

@@ -123,7 +123,8 @@ def _over_a_grid(results: list[dict]) -> Iterator[Measured]:
         if s["attack"] == "clean" and "labels" in result:
             clean[kind] = result
         elif "eps" in s and "detection" not in s and s.get("through", {}).get("kind") != "transfer":
-            grids.setdefault((*kind, attack_of(s)), {})[s["eps"]] = result
+            student = s.get("through", {}).get("weights_sha256")
+            grids.setdefault((*kind, (attack_of(s), student)), {})[s["eps"]] = result
     for (*kind, _), by_value in grids.items():
         before, settings = clean.get(tuple(kind)), next(iter(by_value.values()))["settings"]
         wanted = DATASETS[settings["dataset"]].eps_grid

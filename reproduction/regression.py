@@ -9,7 +9,7 @@ from pathlib import Path
 
 from experiments.context import check_writable
 from experiments.errors import UsageError
-from experiments.progress import say, tables
+from experiments.progress import print_tables, say
 from experiments.reporting.reference import FILE
 from experiments.results import ResultsStore
 from models.factorisation import SEVEN_NAMES
@@ -25,10 +25,9 @@ def run(options: argparse.Namespace) -> int:
     folders = [options.results] if options.results else [COMMITTED, options.output]
     comparisons = comparisons_of(folders, options.against)
     where = f"{_listed(folders)} against {options.against or 'the paper'}"
-    tables.print(regression_report.summary(comparisons, where).rich())
-    for table in regression_report.listings(comparisons):
-        tables.print(table.rich())
     files = regression_report.write(comparisons, where, options.output / "regression")
+    shown = [regression_report.summary(comparisons, where), *regression_report.listings(comparisons)]
+    print_tables((table.rich() for table in shown), files[0])
     say("reports: " + ", ".join(str(f) for f in files))
     if all(c.verdict == INCOMPARABLE for c in comparisons):
         raise UsageError("nothing was comparable, so nothing was checked; see the reasons above")

@@ -9,7 +9,7 @@ from dataclasses import replace
 from experiments.context import check_writable
 from experiments.errors import UsageError
 from experiments.parser import ROOT
-from experiments.progress import say, tables
+from experiments.progress import print_tables, say
 from experiments.reporting.reference import Published
 from models.files import atomic
 from reproduction.gathered import best, figures_of, figures_that_count, own_weights, places
@@ -81,11 +81,10 @@ def _show(options: argparse.Namespace, wanted: list[tuple[str, list[Published]]]
     chosen = best(ours)
     for place, figures in wanted:
         shown = tables_of(place, figures, chosen)
-        for table in shown:
-            tables.print(in_lines(table).rich())
         file = options.output / "paper" / f"{place.lower().replace(' ', '_')}.md"
         with atomic(file) as temporary:
             temporary.write_text("\n".join(table.markdown() for table in shown))
+        print_tables((in_lines(table).rich() for table in shown), file)
         say(f"table: {file}")
 
 

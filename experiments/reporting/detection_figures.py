@@ -9,7 +9,6 @@ from detect.metrics import roc
 from detect.registry import DETECTORS
 from experiments.reporting.detection_tables import DetectionGroup
 from experiments.reporting.figures import save, style
-from experiments.reporting.reference import paper_detection
 
 
 def detection_by_eps(group: DetectionGroup, file: Path) -> Path:
@@ -27,8 +26,8 @@ def detection_by_eps(group: DetectionGroup, file: Path) -> Path:
             band = [[100 * r["detectors"][detector]["tp"][k] for _, r in points] for k in ("low", "high")]
             if not (group.class_averaged and DETECTORS[detector].by_class):
                 axis.fill_between(x, *band, color=styles[name]["color"], alpha=0.12, linewidth=0)
-            paper = [paper_detection(group.dataset, name, group.paper_attack, group.paper_key(e), detector) for e in x]
-            if not group.transfer and not group.targeted and None not in paper:
+            paper = [group.paper_rate(name, e, detector) for e in x]
+            if None not in paper:
                 axis.plot(x, paper, "--", color=styles[name]["color"], linewidth=1)
                 dashed = True
         axis.set(title=DETECTORS[detector].title, xlabel=group.parameter, ylim=(-3, 103))

@@ -23,7 +23,7 @@ class Thresholds(Run):
     def stem_with_thresholds(self, *kind: str) -> str:
         own = [
             f"fpr{self.rate:g}" if self.rate != USUAL_FPR else "",
-            f"cal{self.calibration_images}" if self.calibration_images != _SHIPPED_CALIBRATION else "",
+            f"cal{self.calibration_images}" if self.calibration_images != SHIPPED_CALIBRATION else "",
         ]
         return self.stem_of(*kind, *own)
 
@@ -71,9 +71,16 @@ class DetectionGroup(Thresholds, AttackRun):
         value = content["tp_class_averaged"] if averaged else content["tp"]["rate"]
         return None if value is None else 100 * value
 
+    def paper_rate(self, name: str, value: float, detector: str) -> float | None:
+        """The paper's detection rate in percent; None where the thresholds, a label aimed at or a guard are not its."""
+        if self.targeted or self.transfer or self.rate != USUAL_FPR:
+            return None
+        return paper_detection(self.dataset, name, self.paper_attack, self.paper_key(value), detector)
+
 
 USUAL_FPR = 0.05
-_SHIPPED_CALIBRATION = 55_000
+"""Share of training images that the paper's thresholds reject, and ours where nobody says."""
+SHIPPED_CALIBRATION = 55_000
 
 
 def detection_tables(group: DetectionGroup) -> list[Table]:
@@ -93,7 +100,7 @@ def _detector_table(group: DetectionGroup, detector: str) -> Table:
                 cells.append("-")
                 continue
             noticed, tp = group.shown_rate(by_value[value], detector), by_value[value]["detectors"][detector]["tp"]
-            paper = None if group.targeted or group.transfer else _paper(group, name, value, detector)
+            paper = group.paper_rate(name, value, detector)
             paper_shown |= paper is not None
             cells.append(
                 ("n/a" if noticed is None else f"{noticed:.1f}") + ("" if paper is None else f" ({paper:.1f})")
@@ -113,10 +120,6 @@ def _detector_table(group: DetectionGroup, detector: str) -> Table:
     caption += f"95 % intervals (Wilson, over images) are at most +-{100 * widest:.0f} points." if widest else ""
     heads = ["guard", "FP", *(group.label(value) for value in group.grid)]
     return Table(f"{group.title}: noticed by {d.title} detection", heads, rows, caption)
-
-
-def _paper(group: DetectionGroup, name: str, value: float, detector: str) -> float | None:
-    return paper_detection(group.dataset, name, group.paper_attack, group.paper_key(value), detector)
 
 
 def _union_table(group: DetectionGroup) -> Table:

@@ -1,16 +1,24 @@
 """`report`, and the end of every attack: tables and figures from the results store, without computing anything."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from data.registry import DATASETS
+from experiments.batches import USUAL
 from experiments.errors import UsageError
 from experiments.plan import changed_options, value_of
-from experiments.progress import say, tables
+from experiments.progress import print_tables, say
 from experiments.protocol import PROTOCOLS
 from experiments.reporting import detection_figures, figures
-from experiments.reporting.detection_tables import USUAL_FPR, DetectionGroup, OodGroup, detection_tables, ood_tables
+from experiments.reporting.detection_tables import (
+    SHIPPED_CALIBRATION,
+    USUAL_FPR,
+    DetectionGroup,
+    OodGroup,
+    detection_tables,
+    ood_tables,
+)
 from experiments.reporting.reference import WEIGHTS_MARK
 from experiments.reporting.summary_tables import minimum_table, worst_case_tables
 from experiments.reporting.tables import Group, Run, Table, accuracy_table, checks_table, clean_table, success_table
@@ -45,7 +53,8 @@ def show(store: ResultsStore, results: list[dict]) -> None:
     for group in found:
         show_group(store, group)
     for group, table in worst_case_tables(found):
-        _show_tables(store, group.dataset, group.stem_of("worst_case"), [table])
+        victims = [] if group.samples else [name for name, *_ in table.rows]  # as Group.stem
+        _show_tables(store, group.dataset, group.stem_of("worst_case", *victims), [table])
     for group in moved:
         _show_tables(store, group.dataset, group.stem, [transfer_table(group)])
         say(f"figure: {heat_map(group, store.root / group.dataset / f'{group.stem}.png')}")
@@ -77,22 +86,78 @@ def attack_of(settings: dict) -> tuple:
     through, changed = settings.get("through", {}), changed_options(settings)
     if "student_images" in through:
         changed["student_images"] = through["student_images"]
-    if settings.get("evades", {}).get("rate", USUAL_FPR) != USUAL_FPR:
-        changed["fpr"] = settings["evades"]["rate"]
+    if evaded := settings.get("evades"):
+        changed |= {"fpr": evaded["rate"]} if evaded["rate"] != USUAL_FPR else {}
+        images = evaded["calibration"]["images"]
+        changed |= {"calibration_images": images} if images != SHIPPED_CALIBRATION else {}
+    usual = min(USUAL, settings["num_images"])
+    if settings.get("batch_size", usual) != usual:
+        changed["batch_size"] = settings["batch_size"]
     return settings["attack"], settings["targeted"], tuple(sorted(changed.items())), through.get("kind", "")
 
 
+_GRADIENTS = {"full_gradient", "gradient_drops"}
+"""What settings say of the gradient followed, where a victim has a cheaper one."""
+
+
+def _attacks(results: list[dict]) -> Iterator[tuple[tuple, dict]]:
+    """(attack, result) of all but clean results.
+
+    A victim without a cheaper gradient follows the full one either way: what it has stands wherever the run's others
+    are, with `--full-gradient`, without it, or with both.
+    """
+    attacked = [r for r in results if r["settings"]["attack"] != "clean"]
+    others = {
+        (attack_of(r["settings"]), run)
+        for r in attacked
+        if _GRADIENTS & r["settings"].keys()
+        for run in (run_of(r), run_of(r)._replace(samples=None))
+    }
+    for result in attacked:
+        s, own = result["settings"], attack_of(result["settings"])
+        either = [] if _GRADIENTS & s.keys() else [own, attack_of(s | {"full_gradient": True})]
+        for attack in [a for a in either if (a, run_of(result)) in others] or [own]:
+            yield attack, result
+
+
 def _namer(results: list[dict]) -> Callable[[dict, str], str]:
-    """(settings with a victim's weights, its name) -> its name in tables, with the weights where several share it."""
+    """(settings with a classifier's weights, its name) -> its name in tables, with them where several share it."""
     weights: dict[str, set] = {}
     for s in (r["settings"] for r in results):
         weights.setdefault(s["victim"], set()).add(s.get("weights_sha256"))
+        if s.get("detection", {}).get("chosen_guard"):
+            guard = s["detection"]["guard_settings"]
+            weights.setdefault(s["detection"]["guard"], set()).add(guard.get("weights_sha256"))
 
     def name_of(settings: dict, name: str) -> str:
         sha256 = settings.get("weights_sha256")
         return f"{name}{WEIGHTS_MARK}{sha256[:6]}" if sha256 and len(weights.get(name, ())) > 1 else name
 
     return name_of
+
+
+_STUDENT_MARK = f"{WEIGHTS_MARK}student-"
+
+
+def _rows(results: list[dict]) -> Callable[[dict], str]:
+    """Result of an attack -> name of its row: its victim's, with the student's weights where an attack had several."""
+    name_of, students = _namer(results), {}
+
+    def copied(result: dict) -> tuple:
+        s = result["settings"]
+        return name_of(s, s["victim"]), attack_of(s), run_of(result)
+
+    for result in results:
+        through = result["settings"].get("through", {})
+        if "student_images" in through:
+            students.setdefault(copied(result), set()).add(through["weights_sha256"])
+
+    def row_of(result: dict) -> str:
+        name, *_ = key = copied(result)
+        several = len(students.get(key, ())) > 1
+        return name + (_STUDENT_MARK + result["settings"]["through"]["weights_sha256"][:6] if several else "")
+
+    return row_of
 
 
 def _fields(run: RunKey) -> dict:
@@ -103,14 +168,17 @@ def _attack_fields(kind: tuple) -> dict:
     return dict(zip(("attack", "targeted", "changed", "through"), kind, strict=True))
 
 
-def _beside_the_others(by_run: dict) -> None:
-    """Moves victims without samples, where K is None, into the tables of the same run's others, for any K."""
+def _beside_the_others(by_run: dict) -> set:
+    """Copies victims without samples, where K is None, into the tables of the same run's others, for any K.
+
+    Returns the keys that were copied.
+    """
+    copied = set()
     for key in [k for k in by_run if _run_in(k).samples is None]:
-        alike = [k for k in by_run if k != key and _without_samples(k) == key]
-        for other in alike:
+        for other in [k for k in by_run if k != key and _without_samples(k) == key]:
             by_run[other] |= by_run[key]
-        if alike:
-            del by_run[key]
+            copied.add(key)
+    return copied
 
 
 def _run_in(key: tuple) -> RunKey:
@@ -125,23 +193,23 @@ def _without_samples(key: tuple) -> tuple:
 
 def groups(results: list[dict]) -> list[Group]:
     """Results by attack and run; each attack brings its victims' clean results along."""
-    clean, attacked, name_of = {}, {}, _namer(results)
+    clean, attacked, name_of, row_of = {}, {}, _namer(results), _rows(results)
     for result in results:
-        s, run_key = result["settings"], run_of(result)
-        name = name_of(s, s["victim"])
-        if s.get("through", {}).get("kind") == "transfer":
-            continue
+        s = result["settings"]
         if s["attack"] == "clean":
-            clean.setdefault(run_key, {})[name] = result
-        else:
-            victims = attacked.setdefault((attack_of(s), run_key), {})
-            victims.setdefault(name, {})[value_of(s)] = result
-    for made in (clean, attacked):
-        _beside_the_others(made)
-    found, shown = [], set()
+            clean.setdefault(run_of(result), {})[name_of(s, s["victim"])] = result
+    for attack, result in _attacks(results):
+        s = result["settings"]
+        if s.get("through", {}).get("kind") != "transfer":
+            victims = attacked.setdefault((attack, run_of(result)), {})
+            victims.setdefault(row_of(result), {})[value_of(s)] = result
+    found, shown = [], _beside_the_others(clean)  # which stay: the others need not have had the same attacks
+    for key in _beside_the_others(attacked):
+        del attacked[key]
     for (kind, run_key), victims in attacked.items():
         known = clean.get(run_key, {})
-        with_clean = {name: (known[name], by_value) for name, by_value in victims.items() if name in known}
+        own = {name: name.partition(_STUDENT_MARK)[0] for name in victims}
+        with_clean = {name: (known[own[name]], v) for name, v in victims.items() if own[name] in known}
         if with_clean:
             found.append(Group(**_attack_fields(kind), victims=_ordered(with_clean), **_fields(run_key)))
             shown.add(run_key)
@@ -155,11 +223,8 @@ def groups(results: list[dict]) -> list[Group]:
 def transfer_groups(results: list[dict]) -> list[TransferGroup]:
     """Transfer results by attack, value and run, with the white-box results of the same attack on the diagonal."""
     moved, own, name_of = {}, {}, _namer(results)
-    for result in results:
+    for (*kind, through), result in _attacks(results):
         s = result["settings"]
-        if s["attack"] == "clean":
-            continue
-        *kind, through = attack_of(s)
         key, name = (tuple(kind), value_of(s), run_of(result)), name_of(s, s["victim"])
         if through == "transfer":
             source = name_of(s["through"]["settings"], s["through"]["source"])
@@ -179,12 +244,14 @@ def transfer_groups(results: list[dict]) -> list[TransferGroup]:
 
 def detection_groups(results: list[dict]) -> list[DetectionGroup]:
     """Detection results by attack, run, thresholds and chosen guard."""
-    found, name_of = {}, _namer(results)
-    for result in results:
+    found, name_of, row_of = {}, _namer(results), _rows(results)
+    for attack, result in _attacks(results):
         s, d = result["settings"], result["settings"]["detection"]
-        chosen, images = d["guard"] if d["chosen_guard"] else "", d["calibration"]["images"]
-        guards = found.setdefault((attack_of(s), d["rate"], images, chosen, run_of(result)), {})
-        name = name_of(s, s["victim"])
+        chosen = name_of(d["guard_settings"], d["guard"]) if d["chosen_guard"] else ""
+        if chosen and "samples" not in s and d["guard_settings"]["samples"] != 10:
+            chosen += f"_K{d['guard_settings']['samples']}"  # which the run's, the victim's, does not say
+        guards = found.setdefault((attack, d["rate"], d["calibration"]["images"], chosen, run_of(result)), {})
+        name = row_of(result)
         guards.setdefault(f"{name} -> {chosen}" if chosen else name, {})[value_of(s)] = result
     names = ("rate", "calibration_images", "chosen_guard")
     return [
@@ -243,7 +310,7 @@ def show_detection(store: ResultsStore, group: DetectionGroup) -> None:
 
 
 def _show_tables(store: ResultsStore, dataset: str, stem: str, shown: list[Table]) -> None:
-    for table in shown:
-        tables.print(table.rich())
-    with atomic(store.root / dataset / f"{stem}.md") as temporary:
+    file = store.root / dataset / f"{stem}.md"
+    with atomic(file) as temporary:
         temporary.write_text("\n".join(table.markdown() for table in shown))
+    print_tables((table.rich() for table in shown), file)

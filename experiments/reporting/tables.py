@@ -148,9 +148,10 @@ class Group(AttackRun):
 
 def accuracy_table(group: Group) -> Table:
     """Clean accuracy and accuracy under attack in percent, the paper's figure behind each."""
-    rows, widest = [], 0.0
+    rows, widest, paper_shown = [], 0.0, False
     for name, (clean, by_value) in group.victims.items():
-        cells = [_beside(clean["accuracy"], paper_accuracy(group.dataset, name, "clean"))]
+        paper = paper_accuracy(group.dataset, name, "clean")
+        cells, paper_shown = [_beside(clean["accuracy"], paper)], paper_shown or paper is not None
         for value in group.grid:
             result = by_value.get(value)
             paper = (
@@ -160,11 +161,11 @@ def accuracy_table(group: Group) -> Table:
             )
             student = f" [{percent(result['student']['accuracy'])}]" if result and "student" in result else ""
             cells.append(_beside(result["accuracy"], paper) + student if result else "-")
+            paper_shown |= result is not None and paper is not None
         shares = [clean["accuracy"], *(r["accuracy"] for r in by_value.values())]
         widest = max([widest, *((s["high"] - s["low"]) / 2 for s in shares if s["rate"] is not None)])
         rows.append([name, *cells])
-    images = paper_images(group.dataset, group.attack)
-    paper = f" In brackets the paper's, on {images}." if images and not group.targeted else ""
+    paper = f" In brackets the paper's, on {paper_images(group.dataset, group.attack)}." if paper_shown else ""
     caption = f"Accuracy in %{group.how}, {group.where}{paper}"
     caption += f" 95 % intervals (Wilson) are at most +-{100 * widest:.1f} points."
     kind = NEEDS[ATTACKS[group.attack].needs] if not group.through else STUDENTS[group.through]
