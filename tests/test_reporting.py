@@ -9,6 +9,7 @@ from experiments.progress import print_tables
 from experiments.reporting import detection_figures, report
 from experiments.reporting.detection_tables import detection_tables
 from experiments.reporting.report import attack_of, detection_groups, groups, transfer_groups
+from experiments.reporting.summary_tables import worst_case_tables
 from experiments.reporting.tables import Table, accuracy_table
 from experiments.results import ResultsStore
 from reproduction.compare import identity
@@ -88,6 +89,8 @@ def test_victims_without_a_cheaper_gradient_stand_with_the_others_of_the_run_by_
     other = attacked("DFX", samples=1)
     assert sorted(tables(groups(full + other)).values()) == [["DFX"], ["GFZ"]]
     assert tables(groups(full + few + attacked("mine", samples=None))) == {mark: [*both, "mine"]}
+    ((_, worst),) = worst_case_tables(groups(default + few + full))
+    assert worst.rows == [["GFZ", "50.0 (2)"], ["DFX", "50.0 (1)"]]  # the same result, not two attacks
 
 
 def test_a_transfer_with_full_gradients_is_one_matrix():

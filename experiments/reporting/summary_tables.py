@@ -72,6 +72,7 @@ def _worst_case(members: list[Group]) -> Table:
         for value in grid:
             found = [g.victims[name] for g in members if name in g.victims and value in g.victims[name][1]]
             found = [(clean, by_value[value]) for clean, by_value in found if "labels" in clean]
+            found = list({id(r): (clean, r) for clean, r in found}.values())  # one result may stand in two groups
             if not found:
                 cells.append("-")
                 continue
