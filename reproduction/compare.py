@@ -18,8 +18,8 @@ from pathlib import Path
 from attacks.registry import ATTACKS
 from data.registry import DATASETS
 from experiments.reporting.detection_tables import USUAL_FPR
+from experiments.reporting.identity import attack_of
 from experiments.reporting.reference import FILE, Key, Published, published, published_values
-from experiments.reporting.report import attack_of
 from experiments.reporting.summary_tables import BEYOND
 from experiments.training_logits import DEFAULT_IMAGES
 from reproduction.measured import Measured

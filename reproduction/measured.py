@@ -11,8 +11,8 @@ from detect.registry import DETECTORS
 from experiments.intervals import rate
 from experiments.plan import value_of
 from experiments.protocol import PROTOCOLS
+from experiments.reporting.identity import attack_of, run_of
 from experiments.reporting.reference import SAME_CLASSIFIERS, Key, published_attack, published_parameter
-from experiments.reporting.report import attack_of, run_of
 from experiments.reporting.summary_tables import half_interval, minimum_perturbations
 from experiments.results import settings_hash
 from models.zoo import name_and_dim_z

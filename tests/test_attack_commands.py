@@ -22,7 +22,7 @@ from experiments.crafting import build_craft, craft_all
 from experiments.parser import parser
 from experiments.plan import PREFIX, changed_options, make_plan
 from experiments.protocol import PROTOCOLS
-from experiments.reporting.report import groups
+from experiments.reporting.grouping import groups
 from experiments.reporting.summary_tables import minimum_perturbations
 from experiments.results import ResultsStore
 from experiments.training_logits import training_logits

@@ -8,7 +8,8 @@ from experiments.intervals import rate
 from experiments.progress import print_tables
 from experiments.reporting import detection_figures, report
 from experiments.reporting.detection_tables import detection_tables
-from experiments.reporting.report import attack_of, detection_groups, groups, transfer_groups
+from experiments.reporting.grouping import detection_groups, groups, transfer_groups
+from experiments.reporting.identity import attack_of
 from experiments.reporting.summary_tables import worst_case_tables
 from experiments.reporting.tables import Table, accuracy_table
 from experiments.results import ResultsStore

@@ -1,0 +1,105 @@
+"""What tells one result from another in tables: its run, its attack, the name of its row."""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from experiments.batches import USUAL
+from experiments.plan import changed_options
+from experiments.reporting.detection_tables import SHIPPED_CALIBRATION, USUAL_FPR
+from experiments.reporting.reference import WEIGHTS_MARK
+
+
+class RunKey(NamedTuple):
+    """What tells one run from another; `samples` is None of victims without."""
+
+    dataset: str
+    protocol: str
+    samples: int | None
+    seed: int
+    n: int
+    left_out: str
+
+
+def run_of(result: dict) -> RunKey:
+    s = result["settings"]
+    left_out = s.get("left_out", "")
+    return RunKey(s["dataset"], s["protocol"]["name"], s.get("samples"), s["seed"], s["num_images"], left_out)
+
+
+def attack_of(settings: dict) -> tuple:
+    """What tells one attack from another: name, whether targeted, changed options, and by way of what."""
+    through, changed = settings.get("through", {}), changed_options(settings)
+    if "student_images" in through:
+        changed["student_images"] = through["student_images"]
+    if evaded := settings.get("evades"):
+        changed |= {"fpr": evaded["rate"]} if evaded["rate"] != USUAL_FPR else {}
+        images = evaded["calibration"]["images"]
+        changed |= {"calibration_images": images} if images != SHIPPED_CALIBRATION else {}
+    usual = min(USUAL, settings["num_images"])
+    if settings.get("batch_size", usual) != usual:
+        changed["batch_size"] = settings["batch_size"]
+    return settings["attack"], settings["targeted"], tuple(sorted(changed.items())), through.get("kind", "")
+
+
+_GRADIENTS = {"full_gradient", "gradient_drops"}
+"""What settings say of the gradient followed, where a victim has a cheaper one."""
+
+
+def attacks(results: list[dict]) -> Iterator[tuple[tuple, dict]]:
+    """(attack, result) of all but clean results.
+
+    A victim without a cheaper gradient follows the full one either way: what it has stands wherever the run's others
+    are, with `--full-gradient`, without it, or with both.
+    """
+    attacked = [r for r in results if r["settings"]["attack"] != "clean"]
+    others = {
+        (attack_of(r["settings"]), run)
+        for r in attacked
+        if _GRADIENTS & r["settings"].keys()
+        for run in (run_of(r), run_of(r)._replace(samples=None))
+    }
+    for result in attacked:
+        s, own = result["settings"], attack_of(result["settings"])
+        either = [] if _GRADIENTS & s.keys() else [own, attack_of(s | {"full_gradient": True})]
+        for attack in [a for a in either if (a, run_of(result)) in others] or [own]:
+            yield attack, result
+
+
+def namer(results: list[dict]) -> Callable[[dict, str], str]:
+    """(settings with a classifier's weights, its name) -> its name in tables, with them where several share it."""
+    weights: dict[str, set] = {}
+    for s in (r["settings"] for r in results):
+        weights.setdefault(s["victim"], set()).add(s.get("weights_sha256"))
+        if s.get("detection", {}).get("chosen_guard"):
+            guard = s["detection"]["guard_settings"]
+            weights.setdefault(s["detection"]["guard"], set()).add(guard.get("weights_sha256"))
+
+    def name_of(settings: dict, name: str) -> str:
+        sha256 = settings.get("weights_sha256")
+        return f"{name}{WEIGHTS_MARK}{sha256[:6]}" if sha256 and len(weights.get(name, ())) > 1 else name
+
+    return name_of
+
+
+STUDENT_MARK = f"{WEIGHTS_MARK}student-"
+
+
+def row_namer(results: list[dict]) -> Callable[[dict], str]:
+    """Result of an attack -> name of its row: its victim's, with the student's weights where an attack had several."""
+    name_of, students = namer(results), {}
+
+    def copied(result: dict) -> tuple:
+        s = result["settings"]
+        return name_of(s, s["victim"]), attack_of(s), run_of(result)
+
+    for result in results:
+        through = result["settings"].get("through", {})
+        if "student_images" in through:
+            students.setdefault(copied(result), set()).add(through["weights_sha256"])
+
+    def row_of(result: dict) -> str:
+        name, *_ = key = copied(result)
+        several = len(students.get(key, ())) > 1
+        return name + (STUDENT_MARK + result["settings"]["through"]["weights_sha256"][:6] if several else "")
+
+    return row_of
