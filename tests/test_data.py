@@ -105,7 +105,7 @@ def test_an_npz_with_pickled_objects_is_not_opened(tmp_path):
 
 def write_idx(file, array):
     header = b"\0\0\x08" + bytes([array.ndim]) + np.array(array.shape, ">i4").tobytes()
-    file.write_bytes(header + array.tobytes() if file.suffix != ".gz" else gzip.compress(header + array.tobytes()))
+    file.write_bytes(header + array.tobytes() if file.suffix != ".gz" else gzip.compress(header + array.tobytes(), 1))
 
 
 @pytest.mark.parametrize("suffix", [".gz", ""])

@@ -333,11 +333,11 @@ def test_a_victim_that_neither_stands_there_nor_ships_says_how_to_train_it(at, m
 
 def test_positions_of_an_index_file_are_those_of_the_test_set_whatever_the_batch(at, mnist_dir):
     """Where a last partial batch is dropped, the images that remain are spread over the test set."""
-    assert run("extract_index", "bayes_K10_D", "mnist", "-B", "4096", "--data-dir", mnist_dir) == 0
+    assert run("extract_index", "bayes_K10_D", "mnist", "-B", "5001", "--data-dir", mnist_dir) == 0
     index = files.read_index(at / "data_ind/mnist_bayes_K10_D_cnn.pkl")
-    images = mnist.load("test", mnist_dir).spread(8192)
+    images = mnist.load("test", mnist_dir).spread(5001)
     assert set(index) <= set(images.index)
-    assert len(index) > 0.95 * 8192
+    assert len(index) > 0.95 * 5001
 
 
 def test_too_few_training_images_for_thresholds_are_said_before_the_images_are_looked_at(at, mnist_dir, capsys):
