@@ -53,7 +53,8 @@ def test_every_number_has_its_count(detected):
             assert content["fp"]["n"] == content["unnoticed_errors"]["n"] == 30
             assert content["tp"]["n"] == successes
             assert content["unnoticed_errors"]["count"] <= result["errors"]["count"]
-            assert 0.03 < content["training_rate"] < 0.0501, name  # below 5 % where posteriors of exactly 1 tie
+            tied = (result["settings"]["victim"], name) == ("DFX", "tv")  # its posteriors are often exactly 1
+            assert (0.03 if tied else 0.04) < content["training_rate"] < 0.0501, name
             assert content["tp"]["count"] <= result["union"]["tp"]["count"], name
         calibration = result["settings"]["detection"]["calibration"]
         assert (calibration["data"], calibration["images"]) == ("mnist5k/train", 55_000)

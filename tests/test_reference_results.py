@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from data import mnist
 from data.registry import DATASETS
 from experiments import cli
 from experiments.parser import ROOT
@@ -19,7 +20,6 @@ from reproduction.layout import tables_of
 from reproduction.regression import comparisons_of
 
 PAGE = (ROOT / "docs" / "reproduction.md").read_text()
-OFFICIAL_TEST_SET = "6d87418db22cc8025d05968bec9bd5c3932904b23485740db143a061a2c9d161"
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def test_they_are_of_the_shipped_weights_the_official_test_set_and_the_papers_pr
     assert results
     for result in results:
         s = result["settings"]
-        assert (s["protocol"]["name"], s["data_sha256"], s["seed"]) == ("paper", OFFICIAL_TEST_SET, 0)
+        assert (s["protocol"]["name"], s["data_sha256"], s["seed"]) == ("paper", mnist.SHA256["test"], 0)
         assert s["weights_sha256"] == cards[s["victim"]]
 
 
