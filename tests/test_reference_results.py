@@ -1,4 +1,4 @@
-"""The results that come with the project, and what docs/reproduction.md says of them."""
+"""The results that come with the project, and what docs/reproduction.md and the README say of them."""
 
 import json
 import re
@@ -6,20 +6,14 @@ import re
 import pytest
 
 from data import mnist
-from data.registry import DATASETS
 from experiments import cli
-from experiments.parser import ROOT
-from experiments.reporting.reference import Key, published_values
 from experiments.results import ResultsStore
 from models.factorisation import SEVEN_NAMES
 from models.zoo import usable_card
-from reproduction import regression_report
+from reproduction import page
 from reproduction.compare import INCOMPARABLE, OUTSIDE, WITHIN
-from reproduction.gathered import COMMITTED, best, figures_of, figures_that_count
-from reproduction.layout import tables_of
+from reproduction.gathered import COMMITTED
 from reproduction.regression import comparisons_of
-
-PAGE = (ROOT / "docs" / "reproduction.md").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -42,29 +36,22 @@ def test_they_are_json_alone():
     assert all(json.loads(file.read_text())["versions"] for file in COMMITTED.rglob("*.json"))
 
 
-@pytest.mark.parametrize("name", re.findall(r"^### Table ([A-Z]\.\d+)", PAGE, re.MULTILINE))
-def test_the_page_repeats_the_tables(name):
-    ours, place = best(figures_that_count(COMMITTED)), f"Table {name}"
-    for table in tables_of(place, figures_of(place), ours):
-        assert table.markdown().strip() in PAGE
+@pytest.mark.parametrize("file", page.FILES, ids=lambda file: file.name)
+def test_the_measured_parts_of_a_page_are_those_of_the_results(file):
+    """`python -m reproduction.page` writes them."""
+    text = file.read_text()
+    assert "<!-- measured: " in text
+    assert page.filled(text) == text
 
 
-def test_the_page_repeats_the_regression_and_names_all_that_is_outside(comparisons):
-    where = "The results that come with the project against the paper"
-    assert regression_report.summary(comparisons, where).markdown().strip() in PAGE
-    for table in regression_report.listings(comparisons):
-        if table.title == "Outside":
-            for figure, *_ in table.rows:
-                assert f"| {figure} |" in PAGE
-
-
-def test_the_readme_repeats_the_accuracies_under_fgsm():
-    """ "93.6 (94.2)": ours and the paper's."""
-    ours, readme = best(figures_that_count(COMMITTED)), (ROOT / "README.md").read_text()
-    for name in SEVEN_NAMES:
-        keys = [Key("mnist", name, "fgsm", f"eps={eps:g}", "accuracy_percent") for eps in DATASETS["mnist"].eps_grid]
-        cells = " | ".join(f"{ours[key].value:.1f} ({published_values()[key]:.1f})" for key in keys)
-        assert f"| {name} | {cells} |" in readme
+def test_a_measured_part_is_written_anew_and_the_text_around_it_stays():
+    text = "A\n\n<!-- measured: accuracy fgsm -->old<!-- end -->\n\nB <!-- measured: count outside -->?<!-- end --> C"
+    first, between, last = re.split(r"<!-- measured: .+? -->.+?<!-- end -->", page.filled(text), flags=re.DOTALL)
+    assert (first, between, last) == ("A\n\n", "\n\nB ", " C")
+    assert "\n| GBZ | 91.5 (92.5) |" in page.filled(text)
+    assert "old" not in page.filled(text)
+    with pytest.raises(KeyError, match="guess"):
+        page.filled("<!-- measured: guess -->93<!-- end -->")
 
 
 def test_nine_in_ten_of_the_comparable_figures_are_within(comparisons):

@@ -1,0 +1,124 @@
+"""The measured parts of docs/reproduction.md and README.md, from the results that come with the project.
+
+`python -m reproduction.page` writes them anew between `<!-- measured: NAME -->` and `<!-- end -->`; tests hold both
+files to them.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from functools import cache
+
+from data.registry import DATASETS
+from experiments.parser import ROOT
+from experiments.plan import value_of
+from experiments.reporting.reference import Key, published_values
+from experiments.results import ResultsStore
+from models.factorisation import SEVEN_NAMES
+from models.files import atomic
+from reproduction import regression_report
+from reproduction.compare import INCOMPARABLE, OUTSIDE, WITHIN
+from reproduction.gathered import COMMITTED, best, figures_of, figures_that_count
+from reproduction.layout import tables_of
+from reproduction.measured import key_of
+from reproduction.regression import comparisons_of
+
+FILES = (ROOT / "docs" / "reproduction.md", ROOT / "README.md")
+_PART = re.compile(r"<!-- measured: ([^>]+?) -->.*?<!-- end -->", re.DOTALL)
+
+
+def filled(text: str) -> str:
+    """The text with its measured parts as the results have them.
+
+    Raises:
+      KeyError: a part of an unknown name.
+    """
+    return _PART.sub(_filled, text)
+
+
+def _filled(found: re.Match) -> str:
+    kind, _, of = found[1].partition(" ")
+    content = _PARTS[kind](of).strip()
+    apart = "\n\n" if "\n" in content else ""
+    return f"<!-- measured: {found[1]} -->{apart}{content}{apart}<!-- end -->"
+
+
+def table(name: str) -> str:
+    """A table of the paper beside ours."""
+    place = f"Table {name}"
+    return "\n".join(t.markdown() for t in tables_of(place, figures_of(place), _ours()))
+
+
+def accuracy(attack: str) -> str:
+    """Rows of "93.6 (94.2)", ours and the paper's, over MNIST's eps."""
+    heads = [attack.upper(), *(f"eps {eps:g}" for eps in DATASETS["mnist"].eps_grid)]
+    lines = ["| " + " | ".join(heads) + " |", "|---|" + "---:|" * (len(heads) - 1)]
+    for name in SEVEN_NAMES:
+        keys = [Key("mnist", name, attack, f"eps={e:g}", "accuracy_percent") for e in DATASETS["mnist"].eps_grid]
+        cells = [f"{_ours()[k].value:.1f} ({published_values()[k]:.1f})" if k in _ours() else "" for k in keys]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def runs(_: str) -> str:
+    """What was run: a row an attack, its number of images and the classifiers that share its budgets."""
+    budgets, seconds = {}, Counter()
+    for result in ResultsStore(COMMITTED).all():
+        s = result["settings"]
+        if s["attack"] == "clean" or "detection" in s:
+            continue
+        key, cores = key_of(s, ""), int(re.search(r"\((\d+) core", result["device"])[1])
+        run = key.attack.replace("_", " "), s["num_images"]
+        budgets.setdefault(run, {}).setdefault(key.classifier, set()).add(value_of(s))
+        seconds[run] += cores * sum(result["seconds"].values())
+    lines = ["| attack | images | budgets | classifiers | core-hours |", "|---|---:|---|---|---:|"]
+    for (attack, n), by_victim in budgets.items():
+        shared: dict[frozenset, list[str]] = {}
+        for victim in filter(by_victim.get, SEVEN_NAMES):
+            shared.setdefault(frozenset(by_victim[victim]), []).append(victim)
+        took = f"{seconds[attack, n] / 3600:.2f}"
+        for values, names in shared.items():
+            who = "all" if len(names) == len(SEVEN_NAMES) else ", ".join(names)
+            lines.append(f"| {attack} | {n:,} | {', '.join(f'{v:g}' for v in sorted(values))} | {who} | {took} |")
+            took = ""
+    return "\n".join([*lines, f"| together | | | | {seconds.total() / 3600:.1f} |"])
+
+
+def summary(_: str) -> str:
+    """How many figures of each kind are within, outside and not comparable."""
+    where = "The results that come with the project against the paper"
+    return regression_report.summary(_comparisons(), where).markdown()
+
+
+def listing(title: str) -> str:
+    """One of the regression's lists: "Outside", "Not comparable"."""
+    found = [t for t in regression_report.listings(_comparisons()) if t.title == title]
+    return found[0].markdown() if found else "None."
+
+
+def count(verdict: str) -> str:
+    """How many figures are within or outside; "comparable": both."""
+    wanted = {"within": (WITHIN,), "outside": (OUTSIDE,), "comparable": (WITHIN, OUTSIDE), "not": (INCOMPARABLE,)}
+    return str(sum(c.verdict in wanted[verdict] for c in _comparisons()))
+
+
+_PARTS: dict[str, Callable[[str], str]] = {
+    "table": table, "accuracy": accuracy, "runs": runs, "summary": summary, "listing": listing, "count": count,
+}  # fmt: skip
+
+
+@cache
+def _ours():
+    return best(figures_that_count(COMMITTED))
+
+
+@cache
+def _comparisons():
+    return comparisons_of([COMMITTED], None)
+
+
+if __name__ == "__main__":
+    for file in FILES:
+        text = filled(file.read_text())
+        with atomic(file) as temporary:
+            temporary.write_text(text)
