@@ -80,7 +80,8 @@ def _table(place: str, text: str, figures: list[Published], ours: dict[Key, Meas
         " ".join(_label(part) for part, same in zip(c, shared, strict=True) if not same) or "ours" for c in columns
     ]
     common = [_label(part) for part, same in zip(columns[0], shared, strict=True) if same and part]
-    caption = f"Ours with half its 95 % interval, the paper's, and the difference. {figures[0].source}."
+    sources = "; ".join(dict.fromkeys(f.source for f in figures))
+    caption = f"Ours with half its 95 % interval, the paper's, and the difference. {sources}."
     if n:
         stands = f"{min(n):,}" if len(n) == 1 else f"{min(n):,} to {max(n):,}"
         caption += f" Ours stand on {stands} images, protocol {', '.join(sorted(protocols))}."

@@ -132,6 +132,11 @@ def test_a_bottleneck_table_asks_for_the_latent_sizes_and_table_a1_for_three_wei
     assert lambdas == {"0.1", "1", "10"}
 
 
+def test_a_table_with_columns_of_another_names_the_sources_of_both():
+    for table in tables_of("Table A.1", figures_of("Table A.1"), {}):
+        assert "the difference. Table F.5, p. 24; Table A.1, p. " in table.caption
+
+
 def test_hours_grow_with_images_and_steps():
     fgsm, pgd = (needed(figures_of(place))[0] for place in ("Table F.1", "Table F.2"))
     speed = lambda dataset, name: 10.0  # noqa: E731
