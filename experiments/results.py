@@ -95,11 +95,11 @@ class ResultsStore:
             return {}
 
     def all(self, dataset: str | None = None) -> list[dict]:
-        """Every readable result, oldest first; damaged ones are reported and left out."""
+        """Every readable result, oldest first, then by name; damaged ones are reported and left out."""
         found = []
         files = self.root.glob(f"{dataset or '*'}/*/*-*.json")
         files = (f for f in files if f.parts[-3] != "training")  # cards of weights
-        for file in sorted(files, key=lambda f: f.stat().st_mtime):
+        for file in sorted(files, key=lambda f: (f.stat().st_mtime, f)):
             try:
                 result = read_json(file)
                 if "settings" not in result:

@@ -98,10 +98,13 @@ def draw(place: str, ours: dict[Key, Measured], names: list[str], file: Path) ->
     handles = [plt.Line2D([], [], label=n, **styles[n]) for n in names]
     figure.legend(handles=handles, loc="upper center", ncols=len(names), bbox_to_anchor=(0.5, 0.0), frameon=False)
     title = f"{place}: {dataset}; bars are 95 % intervals"
-    shown = [k for k in wanted if k in ours]
-    figure.suptitle("\n".join([title, *(f"not like for like: {why}" for why in traps(shown))]), y=1.0)
+    figure.suptitle(_with_traps(title, [k for k in wanted if k in ours]), y=1.0)
     figure.tight_layout()
     return save(figure, file)
+
+
+def _with_traps(title: str, shown: list[Key]) -> str:
+    return "\n".join([title, *(f"not like for like: {why}" for why in traps(shown))])
 
 
 def _panel(axis, values: dict[Key, Measured | float], names: list[str], styles: dict) -> None:
@@ -157,13 +160,20 @@ def _matrices(place: str, ours: dict[Key, Measured], names: list[str], file: Pat
         for row, (metric, text) in enumerate(rows):
             here = [p for p in figures if (p.key.attack, p.key.parts["eps"], p.key.metric) == (attack, eps, metric)]
             mine = {p.key: ours[p.key].value for p in here if p.key in ours}
+            if metric == "accuracy_percent":  # of what fooled a classifier it gets none right
+                made = {key.parts["from"] for key in mine}
+                mine |= {p.key: 0.0 for p in here if p.key.classifier == p.key.parts["from"] in made}
             for beside, (whose, values) in enumerate(
                 (("this port", mine), ("the paper", {p.key: p.value for p in here}))
             ):
                 axis = axes[row, 2 * column + beside]
                 draw_rates(axis, _matrix(values, names), names)
                 axis.set_title(f"{whose}: {attack.removeprefix('transfer_').upper()}, eps {eps}\n{text}", fontsize=10)
-    figure.suptitle(f"{place}: each classifier (rows) on images made against another (columns)", y=1.0)
+    settings = [ours[p.key].settings for p in figures if p.key in ours]
+    images = " or ".join(f"{n:,}" for n in sorted({s["num_images"] for s in settings}))
+    stands = f"ours: {images} images, protocol {' or '.join(sorted({s['protocol']['name'] for s in settings}))}"
+    title = f"{place}: each classifier (rows) on images made against another (columns); {stands}"
+    figure.suptitle(_with_traps(title, [p.key for p in figures if p.key in ours]), y=1.0)
     figure.tight_layout()
     return save(figure, file)
 

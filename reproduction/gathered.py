@@ -11,9 +11,9 @@ from experiments.results import ResultsStore
 from models.factorisation import FACTORISATIONS
 from models.files import FileError
 from models.zoo import name_and_dim_z, usable_card
-from reproduction.compare import differs_from_the_paper
 from reproduction.measured import Measured, measured
 from reproduction.needs import PROTOCOL
+from reproduction.traps import differs_from_the_paper
 
 COMMITTED = ROOT / "results" / "reference"
 

@@ -99,7 +99,7 @@ def traps(keys: Iterable[Key]) -> list[str]:
 
 
 def _label(part: str) -> str:
-    return part.replace("=", " ").replace(";", ", ").replace("_", " ")
+    return part.replace("<=", " up to ").replace("=", " ").replace(";", ", ").replace("_", " ")
 
 
 def cell(measured: Measured | None, figure: Published) -> str:

@@ -18,7 +18,7 @@ from experiments.reporting.reference import Key, Published
 from models import zoo
 from models.factorisation import FACTORISATIONS, SEVEN_NAMES
 from models.files import FileError
-from reproduction.compare import PAPERS_IMAGES, PAPERS_SEEDS
+from reproduction.traps import PAPERS_IMAGES, PAPERS_SEEDS
 
 PROTOCOL = "paper"
 _STUDENTS = ("greybox", "blackbox")

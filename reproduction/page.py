@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from functools import cache
 
+from attacks.registry import ATTACKS
 from data.registry import DATASETS
 from experiments.parser import ROOT
 from experiments.plan import value_of
@@ -61,27 +62,43 @@ def accuracy(attack: str) -> str:
 
 
 def runs(_: str) -> str:
-    """What was run: a row an attack, its number of images and the classifiers that share its budgets."""
+    """What was run: a row an attack, its number of images and the classifiers that share its budgets.
+
+    Hours are an attack's where its images were made, and of every evaluation.
+    """
     budgets, seconds = {}, Counter()
     for result in ResultsStore(COMMITTED).all():
         s = result["settings"]
         if s["attack"] == "clean" or "detection" in s:
             continue
-        key, cores = key_of(s, ""), int(re.search(r"\((\d+) core", result["device"])[1])
-        run = key.attack.replace("_", " "), s["num_images"]
-        budgets.setdefault(run, {}).setdefault(key.classifier, set()).add(value_of(s))
-        seconds[run] += cores * sum(result["seconds"].values())
+        run = _order(s), _label(s), s["num_images"]
+        budgets.setdefault(run, {}).setdefault(s["victim"], set()).add(value_of(s))
+        moved = s.get("through", {}).get("kind") == "transfer"
+        took = result["seconds"]["evaluation"] + (0 if moved else result["seconds"]["attack"])
+        seconds[run] += took * int(re.search(r"\((\d+) core", result["device"])[1])
     lines = ["| attack | images | budgets | classifiers | core-hours |", "|---|---:|---|---|---:|"]
-    for (attack, n), by_victim in budgets.items():
+    for run in sorted(budgets):
         shared: dict[frozenset, list[str]] = {}
-        for victim in filter(by_victim.get, SEVEN_NAMES):
-            shared.setdefault(frozenset(by_victim[victim]), []).append(victim)
-        took = f"{seconds[attack, n] / 3600:.2f}"
+        for victim in filter(budgets[run].get, SEVEN_NAMES):
+            shared.setdefault(frozenset(budgets[run][victim]), []).append(victim)
+        (_, label, n), took = run, f"{seconds[run] / 3600:.2f}"
         for values, names in shared.items():
             who = "all" if len(names) == len(SEVEN_NAMES) else ", ".join(names)
-            lines.append(f"| {attack} | {n:,} | {', '.join(f'{v:g}' for v in sorted(values))} | {who} | {took} |")
+            lines.append(f"| {label} | {n:,} | {', '.join(f'{v:g}' for v in sorted(values))} | {who} | {took} |")
             took = ""
     return "\n".join([*lines, f"| together | | | | {seconds.total() / 3600:.1f} |"])
+
+
+def _order(settings: dict) -> tuple:
+    """Attacks on the classifier itself first, in the registry's order."""
+    return settings.get("through", {}).get("kind", ""), list(ATTACKS).index(settings["attack"])
+
+
+def _label(settings: dict) -> str:
+    """ "pgd", "greybox pgd", "wbs logit, lambda 0.1"."""
+    key = key_of(settings, "")
+    weight = key.parts.get("lambda", "0")
+    return key.attack.replace("_", " ") + (f", lambda {weight}" if weight != "0" else "")
 
 
 def summary(_: str) -> str:

@@ -17,7 +17,7 @@ from reproduction import regression_report
 from reproduction.compare import INCOMPARABLE, OUTSIDE, Comparison, compare, earlier, identity, papers_figures
 from reproduction.gathered import COMMITTED
 from reproduction.layout import METRICS
-from reproduction.measured import measured
+from reproduction.measured import Measured, measured
 
 
 def run(options: argparse.Namespace) -> int:
@@ -64,12 +64,20 @@ def _place(c: Comparison) -> tuple:
     return key.dataset, key.attack, metrics.index(key.metric), names.index(key.classifier), key.parameter
 
 
-def _figures(folders: list[Path]):
-    results = [result for folder in folders if folder.is_dir() for result in ResultsStore(folder).all()]
-    figures = measured(results)
-    if not figures:
+def _figures(folders: list[Path]) -> list[Measured]:
+    """Those of each folder, each once: of runs that differ in the number of images alone the largest counts."""
+    found = []
+    for folder in dict.fromkeys(f.resolve() for f in folders):
+        figures = measured(ResultsStore(folder).all()) if folder.is_dir() else []
+        found += {_run(f): f for f in sorted(figures, key=lambda f: f.settings["num_images"])}.values()
+    if not found:
         raise UsageError(f"no results in {_listed(folders)}; make some: ./run_experiments.sh detect --protocol paper")
-    return figures
+    return found
+
+
+def _run(figure: Measured) -> tuple:
+    s = figure.settings
+    return identity(figure), s["seed"], s.get("weights_sha256"), s.get("through", {}).get("weights_sha256")
 
 
 def _listed(folders: list[Path]) -> str:

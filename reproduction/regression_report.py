@@ -20,6 +20,7 @@ from models.factorisation import SEVEN_NAMES
 from models.files import atomic
 from reproduction.compare import INCOMPARABLE, OUTSIDE, WITHIN, Comparison
 from reproduction.figure import ATTACKS_OF, TRANSFER, draw
+from reproduction.gathered import best
 from reproduction.layout import IN_PIXELS
 
 _STYLE = """
@@ -210,6 +211,6 @@ def _pictures(comparisons: list[Comparison]) -> list[bytes]:
 
 def _papers_figures(comparisons: list[Comparison], folder: Path) -> list[bytes]:
     """The paper's figures as far as comparable results draw them."""
-    ours = {c.ours.key: c.ours for c in comparisons if c.verdict != INCOMPARABLE}
+    ours = best([c.ours for c in comparisons if c.verdict != INCOMPARABLE])
     drawn = [draw(place, ours, list(SEVEN_NAMES), folder / f"{place}.png") for place in (*ATTACKS_OF, *TRANSFER)]
     return [file.read_bytes() for file in drawn if file]
