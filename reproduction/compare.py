@@ -79,10 +79,10 @@ def compare(ours: Measured, reference: Reference, against_paper: bool = True) ->
 @cache
 def papers_figures() -> dict[Key, Reference]:
     """The paper's figures by key; of one that stands in several places the first, appendix F before others."""
-    return {p.key: _reference(p) for p in reversed(published())}
+    return {p.key: reference_of(p) for p in reversed(published())}
 
 
-def _reference(p: Published) -> Reference:
+def reference_of(p: Published) -> Reference:
     n = PAPERS_IMAGES[p.key.dataset]
     if p.key.metric.startswith("tp_"):  # stands on the successful attacks
         accuracy = published_values().get(p.key._replace(metric="accuracy_percent"), 0.0)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from experiments.reporting.reference import Key, Published
 from experiments.reporting.tables import Table
 from models.factorisation import SEVEN_NAMES
-from reproduction.compare import papers_figures
+from reproduction.compare import INCOMPARABLE, OUTSIDE, WITHIN, Comparison, compare, papers_figures, reference_of
 from reproduction.measured import Measured
 
 METRICS = {
@@ -23,6 +23,7 @@ METRICS = {
 IN_PIXELS = ("min_linf_mean", "min_linf_median", "l2_mean")
 _MOST_COLUMNS = 7
 _BETWEEN = " / "
+_MARKS = {WITHIN: "", OUTSIDE: "!", INCOMPARABLE: "*"}
 
 
 def tables_of(place: str, figures: list[Published], ours: dict[Key, Measured]) -> list[Table]:
@@ -64,33 +65,34 @@ def _table(place: str, text: str, figures: list[Published], ours: dict[Key, Meas
     columns = _columns(figures)
     shared = [len({column[k] for column in columns}) == 1 for k in range(3)]
     by_cell = {(f.key.classifier, *_column(f)): f for f in figures}
-    rows, n, protocols = [], set(), set()
     names = dict.fromkeys(f.key.classifier for f in figures)
+    found = {f.key: compare(ours[f.key], reference_of(f)) for f in figures if f.key in ours}
+    rows = []
     for name in [*(n for n in SEVEN_NAMES if n in names), *(n for n in names if n not in SEVEN_NAMES)]:
-        cells = []
-        for column in columns:
-            figure = by_cell.get((name, *column))
-            measured = ours.get(figure.key) if figure else None
-            cells.append("" if figure is None else cell(measured, figure))
-            if measured is not None and measured.value is not None:
-                n.add(measured.settings["num_images"])
-                protocols.add(measured.settings["protocol"]["name"])
-        rows.append([name, *cells])
+        in_row = [by_cell.get((name, *column)) for column in columns]
+        rows.append([name, *("" if f is None else cell(found.get(f.key), f) for f in in_row)])
     heads = [
         " ".join(_label(part) for part, same in zip(c, shared, strict=True) if not same) or "ours" for c in columns
     ]
     common = [_label(part) for part, same in zip(columns[0], shared, strict=True) if same and part]
+    title = f"{place}: {text} ({', '.join(common)})" if common else f"{place}: {text}"
+    return Table(title, ["", *heads], rows, _caption(figures, [c for c in found.values() if c.ours.value is not None]))
+
+
+def _caption(figures: list[Published], found: list[Comparison]) -> str:
     sources = "; ".join(dict.fromkeys(f.source for f in figures))
     caption = f"Ours with half its 95 % interval, the paper's, and the difference. {sources}."
-    if n:
+    if found:
+        n = {c.ours.settings["num_images"] for c in found}
         stands = f"{min(n):,}" if len(n) == 1 else f"{min(n):,} to {max(n):,}"
-        caption += f" Ours stand on {stands} images, protocol {', '.join(sorted(protocols))}."
+        protocols = sorted({c.ours.settings["protocol"]["name"] for c in found})
+        caption += f" Ours stand on {stands} images, protocol {', '.join(protocols)}."
     digitised = sum(f.kind == "digitised" for f in figures)
     caption += f" {digitised} of the paper's were read off a plot." if digitised else ""
-    caption += "".join(f" Not like for like: {why}." for why in traps(f.key for f in figures))
-    return Table(
-        f"{place}: {text} ({', '.join(common)})" if common else f"{place}: {text}", ["", *heads], rows, caption
-    )
+    reasons = {c.reason for c in found if c.verdict == INCOMPARABLE} | set(traps(f.key for f in figures))
+    caption += "".join(f" {_MARKS[INCOMPARABLE]} not like for like: {why}." for why in sorted(reasons))
+    outside = any(c.verdict == OUTSIDE for c in found)
+    return caption + (f" {_MARKS[OUTSIDE]} outside the tolerance." if outside else "")
 
 
 def traps(keys: Iterable[Key]) -> list[str]:
@@ -102,14 +104,15 @@ def _label(part: str) -> str:
     return part.replace("<=", " up to ").replace("=", " ").replace(";", ", ").replace("_", " ")
 
 
-def cell(measured: Measured | None, figure: Published) -> str:
-    """ "62.0 +-3.1 / 74.5 (-12.5)"; "- / 74.5" where there is nothing of ours, n/a where nothing could be measured."""
+def cell(found: Comparison | None, figure: Published) -> str:
+    """ "62.0 +-3.1 / 74.5 (-12.5)!"; "- / 74.5" where there is nothing of ours, n/a where nothing could be measured."""
     digits = 3 if figure.key.metric in IN_PIXELS else 1
-    paper = f"{figure.value:.{digits}f}"
-    if measured is None or measured.value is None:
-        return f"{'-' if measured is None else 'n/a'}{_BETWEEN}{paper}"
-    half = f" +-{measured.half:.{digits}f}" if measured.half else ""
-    return f"{measured.value:.{digits}f}{half}{_BETWEEN}{paper} ({measured.value - figure.value:+.{digits}f})"
+    paper = f"{figure.value:.{digits}f}{_MARKS[INCOMPARABLE] if reference_of(figure).why_not else ''}"
+    if found is None or found.difference is None:
+        return f"{'-' if found is None else 'n/a'}{_BETWEEN}{paper}"
+    half = f" +-{found.ours.half:.{digits}f}" if found.ours.half else ""
+    difference = f"({found.difference:+.{digits}f}){_MARKS[found.verdict]}"
+    return f"{found.ours.value:.{digits}f}{half}{_BETWEEN}{figure.value:.{digits}f} {difference}"
 
 
 def in_lines(table: Table) -> Table:
