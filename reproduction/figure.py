@@ -97,14 +97,20 @@ def draw(place: str, ours: dict[Key, Measured], names: list[str], file: Path) ->
                 theirs.set_title(f"the paper: {attack.upper()}")
     handles = [plt.Line2D([], [], label=n, **styles[n]) for n in names]
     figure.legend(handles=handles, loc="upper center", ncols=len(names), bbox_to_anchor=(0.5, 0.0), frameon=False)
-    title = f"{place}: {dataset}; bars are 95 % intervals"
-    figure.suptitle(_with_traps(title, [k for k in wanted if k in ours]), y=1.0)
+    drawn = [k for k in wanted if k in ours and k.metric in _ROWS]
+    figure.suptitle(_title(f"{place}: {dataset}; bars are 95 % intervals", drawn, ours), y=1.0)
     figure.tight_layout()
     return save(figure, file)
 
 
-def _with_traps(title: str, shown: list[Key]) -> str:
-    return "\n".join([title, *(f"not like for like: {why}" for why in traps(shown))])
+def _title(title: str, drawn: list[Key], ours: dict[Key, Measured]) -> str:
+    """With what ours stand on, and why some of it is not like for like."""
+    settings = [ours[key].settings for key in drawn]
+    n = sorted({s["num_images"] for s in settings})
+    stands = f"{n[0]:,}" if len(n) == 1 else f"{n[0]:,} to {n[-1]:,}"
+    protocols = " and ".join(sorted({s["protocol"]["name"] for s in settings}))
+    lines = [f"{title}; ours on {stands} images, protocol {protocols}"]
+    return "\n".join([*lines, *(f"not like for like: {why}" for why in traps(drawn))])
 
 
 def _panel(axis, values: dict[Key, Measured | float], names: list[str], styles: dict) -> None:
@@ -169,11 +175,9 @@ def _matrices(place: str, ours: dict[Key, Measured], names: list[str], file: Pat
                 axis = axes[row, 2 * column + beside]
                 draw_rates(axis, _matrix(values, names), names)
                 axis.set_title(f"{whose}: {attack.removeprefix('transfer_').upper()}, eps {eps}\n{text}", fontsize=10)
-    settings = [ours[p.key].settings for p in figures if p.key in ours]
-    images = " or ".join(f"{n:,}" for n in sorted({s["num_images"] for s in settings}))
-    stands = f"ours: {images} images, protocol {' or '.join(sorted({s['protocol']['name'] for s in settings}))}"
-    title = f"{place}: each classifier (rows) on images made against another (columns); {stands}"
-    figure.suptitle(_with_traps(title, [p.key for p in figures if p.key in ours]), y=1.0)
+    drawn = [p.key for p in figures if p.key in ours]
+    title = f"{place}: each classifier (rows) on images made against another (columns)"
+    figure.suptitle(_title(title, drawn, ours), y=1.0)
     figure.tight_layout()
     return save(figure, file)
 
