@@ -113,10 +113,14 @@ def listing(title: str) -> str:
     return found[0].markdown() if found else "None."
 
 
-def count(verdict: str) -> str:
-    """How many figures are within or outside; "comparable": both."""
+def count(what: str) -> str:
+    """How many figures are "within", "outside", "comparable" (both), "not"; "within pgd": how many accuracies of PGD."""
+    verdict, _, attack = what.partition(" ")
     wanted = {"within": (WITHIN,), "outside": (OUTSIDE,), "comparable": (WITHIN, OUTSIDE), "not": (INCOMPARABLE,)}
-    return str(sum(c.verdict in wanted[verdict] for c in _comparisons()))
+    found = [c for c in _comparisons() if c.verdict in wanted[verdict]]
+    if attack:
+        found = [c for c in found if (c.ours.key.attack, c.ours.key.metric) == (attack, "accuracy_percent")]
+    return str(len(found))
 
 
 _PARTS: dict[str, Callable[[str], str]] = {
