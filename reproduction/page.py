@@ -114,7 +114,7 @@ def listing(title: str) -> str:
 
 
 def count(what: str) -> str:
-    """How many figures are "within", "outside", "comparable" (both), "not"; "within pgd": how many accuracies of PGD."""
+    """How many figures are "within", "outside", "comparable" (both), "not"; "within pgd": of its accuracies."""
     verdict, _, attack = what.partition(" ")
     wanted = {"within": (WITHIN,), "outside": (OUTSIDE,), "comparable": (WITHIN, OUTSIDE), "not": (INCOMPARABLE,)}
     found = [c for c in _comparisons() if c.verdict in wanted[verdict]]

@@ -60,7 +60,7 @@ def test_nine_in_ten_of_the_comparable_figures_are_within(comparisons):
     assert verdicts.count(WITHIN) > verdicts.count(INCOMPARABLE)
 
 
-@pytest.mark.parametrize("name", ["F.1"])
+@pytest.mark.parametrize("name", ["F.1", "A.1"])
 def test_a_table_prints_from_them_without_running_anything(name, tmp_path, capsys):
     assert cli.main(["table", name, "--output", str(tmp_path)]) == 0
     out, error = capsys.readouterr()
