@@ -1,5 +1,6 @@
 """A table of the paper, ours beside it: one table a metric, classifiers in rows, parameters in columns."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -116,6 +117,7 @@ def cell(found: Comparison | None, figure: Published) -> str:
 
 
 def in_lines(table: Table) -> Table:
-    """For a terminal, where five columns of whole cells do not fit: the paper's under ours."""
+    """For a terminal, where five columns of whole cells do not fit: ours above the paper's, one parameter a line."""
+    heads = [re.sub(r",? (?=(eps|c|lambda|from|dim z) )", "\n", head) for head in table.heads]
     rows = [[name, *(c.replace(_BETWEEN, "\n") for c in cells)] for name, *cells in table.rows]
-    return replace(table, rows=rows)
+    return replace(table, heads=heads, rows=rows)

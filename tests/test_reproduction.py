@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import io
 import json
 import os
 import re
@@ -11,6 +12,7 @@ from xml.etree import ElementTree
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from rich.console import Console
 
 from attacks.registry import ATTACKS
 from experiments import cli
@@ -24,7 +26,7 @@ from reproduction import compare as compare_module
 from reproduction.compare import INCOMPARABLE, OUTSIDE, WIDER, WITHIN, Reference, compare, papers_figures
 from reproduction.figure import draw
 from reproduction.gathered import best, figures_of, figures_that_count, places
-from reproduction.layout import METRICS, tables_of
+from reproduction.layout import METRICS, in_lines, tables_of
 from reproduction.measured import Measured, key_of, measured
 from reproduction.needs import hours, images_run, needed, why_not
 from reproduction.regression import comparisons_of
@@ -445,6 +447,17 @@ def test_a_table_shows_ours_the_papers_and_the_difference(as_official, capsys):
     assert f"{ours.value:.1f} +-{ours.half:.1f} / 70.1 ({ours.value - 70.1:+.1f})" in written
     assert "20 images, protocol paper" in written
     assert "noticed by KL detection" in written
+
+
+@pytest.mark.parametrize("place", ["Table A.1", "Table F.2", "Table F.5", "Table F.28", "Table 1"])
+def test_a_table_for_a_terminal_is_at_most_100_columns_wide(place):
+    ours = {
+        f.key: figure(55.5, key=f.key, attack="fgsm") for f in figures_of(place) if f.key.metric.endswith("percent")
+    }
+    for table in tables_of(place, figures_of(place), ours):
+        console = Console(width=300, record=True, file=io.StringIO())
+        console.print(dataclasses.replace(in_lines(table), caption="", title="").rich())
+        assert max(map(len, console.export_text().splitlines())) <= 100
 
 
 def test_what_is_missing_is_listed_with_hours_and_not_run_unasked(tmp_path, capsys):
