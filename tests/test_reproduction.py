@@ -449,12 +449,13 @@ def test_a_table_shows_ours_the_papers_and_the_difference(as_official, capsys):
     assert "noticed by KL detection" in written
 
 
-@pytest.mark.parametrize("place", ["Table A.1", "Table F.2", "Table F.5", "Table F.28", "Table 1"])
-def test_a_table_for_a_terminal_is_at_most_100_columns_wide(place):
-    ours = {
-        f.key: figure(55.5, key=f.key, attack="fgsm") for f in figures_of(place) if f.key.metric.endswith("percent")
-    }
+@pytest.mark.parametrize("place", [p for p in places() if p.startswith("Table")])
+def test_a_table_of_five_figures_a_row_is_at_most_100_columns_wide(place):
+    shown = [f.key for f in figures_of(place) if f.key.metric.endswith("percent") and not why_not(f)]
+    ours = {key: figure(55.5, key=key, attack="fgsm") for key in shown}
     for table in tables_of(place, figures_of(place), ours):
+        if len(table.heads) > 6:
+            continue
         console = Console(width=300, record=True, file=io.StringIO())
         console.print(dataclasses.replace(in_lines(table), caption="", title="").rich())
         assert max(map(len, console.export_text().splitlines())) <= 100
