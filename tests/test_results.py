@@ -37,6 +37,33 @@ def test_a_damaged_result_is_reported_and_counts_as_none(tmp_path, capsys, damag
     assert "computing it again" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("change", "wrong"),
+    [
+        ({"victim": None}, "victim"),
+        ({"dataset": "svhn"}, "dataset"),
+        ({"dataset": ["mnist"]}, "dataset"),
+        ({"protocol": "paper"}, "protocol"),
+        ({"protocol": {"name": "mine"}}, "protocol"),
+        ({"eps": None}, "eps"),
+        ({"seed": "0"}, "seed"),
+        ({"detection": {}}, "detectors"),
+        (None, "not a result"),
+    ],
+)
+def test_a_foreign_file_among_results_is_reported_and_left_out(tmp_path, capsys, change, wrong):
+    store = ResultsStore(tmp_path)
+    whole = SETTINGS | {"num_images": 3, "protocol": {"name": "paper"}}
+    store.write(whole, {"accuracy": rate(2, 3)})
+    foreign = tmp_path / "mnist5k" / "GBZ" / "run-1.json"
+    foreign.write_text(json.dumps({"settings": change and whole | change, "accuracy": rate(2, 3)}))
+    assert [r["settings"] for r in store.all()] == [whole]
+    reported = capsys.readouterr().err
+    assert "run-1.json" in reported
+    assert wrong in reported
+    assert "left out" in reported
+
+
 def test_a_write_that_fails_leaves_the_earlier_result(tmp_path):
     store = ResultsStore(tmp_path)
     store.write(SETTINGS, {"n": 3})
