@@ -123,8 +123,9 @@ def _check(result: dict, file: Path) -> None:
     if attack in ATTACKS:
         kinds |= {ATTACKS[attack].parameter: int | float, "targeted": bool}
     wrong = [name for name, kind in kinds.items() if not isinstance(s.get(name), kind)]
-    wrong = wrong or [name for name, known in (("dataset", s["dataset"] in DATASETS),
-                                               ("protocol", s["protocol"].get("name") in PROTOCOLS)) if not known]  # fmt: skip
+    if not wrong:
+        known = {"dataset": s["dataset"] in DATASETS, "protocol": s["protocol"].get("name") in PROTOCOLS}
+        wrong = [name for name, found in known.items() if not found]
     if wrong:
         raise FileError(f"{file} is not a result of this program (settings: {', '.join(wrong)})")
     holds = "detectors" if "detection" in s else "accuracy"

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import t as student_t
 
 from attacks.registry import ATTACKS
 from data.registry import DATASETS
@@ -90,8 +91,11 @@ def _l2(key: Key, norms: dict, settings: dict) -> Measured:
     """The mean over successes."""
     if not norms["n"]:
         return Measured(key, None, None, None, 0, settings)
-    mean, half = norms["l2"]["mean"], 1.96 * norms["l2"]["std"] / np.sqrt(norms["n"])
-    return Measured(key, mean, mean - half, mean + half, norms["n"], settings)
+    n, mean = norms["n"], norms["l2"]["mean"]
+    if n == 1:
+        return Measured(key, mean, None, None, n, settings)
+    half = student_t.ppf(0.975, n - 1) * norms["l2"]["std"] / np.sqrt(n - 1)  # std: of the n, not of what they are of
+    return Measured(key, mean, mean - half, mean + half, n, settings)
 
 
 def _share(key: Key, share: dict, settings: dict) -> Measured:

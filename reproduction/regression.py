@@ -25,8 +25,9 @@ def run(options: argparse.Namespace) -> int:
     folders = [options.results] if options.results else [COMMITTED, options.output]
     comparisons = comparisons_of(folders, options.against)
     where = f"{_listed(folders)} against {options.against or 'the paper'}"
-    files = regression_report.write(comparisons, where, options.output / "regression")
-    shown = [regression_report.summary(comparisons, where), *regression_report.listings(comparisons)]
+    gone = gone_from(folders, options.against)
+    files = regression_report.write(comparisons, gone, where, options.output / "regression")
+    shown = [regression_report.summary(comparisons, where), *regression_report.listings(comparisons, gone)]
     print_tables((table.rich() for table in shown), files[0])
     say("reports: " + ", ".join(str(f) for f in files))
     if all(c.verdict == INCOMPARABLE for c in comparisons):
@@ -40,8 +41,9 @@ def comparisons_of(folders: list[Path], against: Path | None) -> list[Comparison
     Raises:
       UsageError: no results there, no reference there, or none that measure the same.
     """
-    if against is not None and against.is_file() and against.resolve() != FILE:
-        raise UsageError(f"--against takes a results folder or {FILE}, not {against}")
+    if against is not None and not against.is_dir() and against.resolve() != FILE:
+        lacks = "" if against.exists() else ", which does not exist"
+        raise UsageError(f"--against takes a results folder or {FILE}, not {against}{lacks}")
     figures = _figures(folders)
     if against is None or against.is_file():
         reference = papers_figures()
@@ -55,6 +57,14 @@ def comparisons_of(folders: list[Path], against: Path | None) -> list[Comparison
             f"none of the {len(figures)} figures in {_listed(folders)} has a reference in {against or FILE}"
         )
     return sorted(found, key=_place)
+
+
+def gone_from(folders: list[Path], against: Path | None) -> list[Measured]:
+    """What an earlier results folder holds and these do not; nothing where the reference is the paper."""
+    if against is None or against.is_file():
+        return []
+    there = {identity(f) for f in _figures(folders)}
+    return list({identity(f): f for f in _figures([against]) if identity(f) not in there}.values())
 
 
 def _place(c: Comparison) -> tuple:

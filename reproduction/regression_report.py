@@ -13,6 +13,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 
+from experiments.plan import changed_options
 from experiments.reporting.figures import save, style
 from experiments.reporting.tables import Table
 from experiments.results import settings_hash
@@ -22,6 +23,8 @@ from reproduction.compare import INCOMPARABLE, OUTSIDE, WITHIN, Comparison
 from reproduction.figure import ATTACKS_OF, TRANSFER, draw
 from reproduction.gathered import best
 from reproduction.layout import IN_PIXELS
+from reproduction.measured import Measured
+from reproduction.traps import IN_KEYS, differs_from_the_paper
 
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2em auto; max-width: 85em; padding: 0 1em; color: #222 }
@@ -38,8 +41,7 @@ def summary(comparisons: list[Comparison], where: str) -> Table:
     """How many figures of each attack and metric are within, outside and not comparable."""
     counts: dict[tuple, Counter] = {}
     for c in comparisons:
-        key = c.ours.key
-        counts.setdefault((key.dataset, key.attack, _short(key.metric)), Counter())[c.verdict] += 1
+        counts.setdefault(_kind(c.ours), Counter())[c.verdict] += 1
     counts["all", "", ""] = Counter(c.verdict for c in comparisons)
     rows = [[" ".join(k for k in kind if k), *(str(n[v]) for v in _VERDICTS), _share(n)] for kind, n in counts.items()]
     caption = (
@@ -54,8 +56,8 @@ def _share(counts: Counter) -> str:
     return f"{100 * counts[WITHIN] / comparable:.0f}" if comparable else "-"
 
 
-def listings(comparisons: list[Comparison]) -> list[Table]:
-    """The figures outside, and the reasons why others are not comparable."""
+def listings(comparisons: list[Comparison], gone: list[Measured] = ()) -> list[Table]:
+    """The figures outside, the reasons why others are not comparable, and what only the earlier results have."""
     outside = [c for c in comparisons if c.verdict == OUTSIDE]
     found = [_brief("Outside", outside)] if outside else []
     reasons = Counter(c.reason for c in comparisons if c.verdict == INCOMPARABLE)
@@ -68,6 +70,9 @@ def listings(comparisons: list[Comparison]) -> list[Table]:
         found.append(
             Table("Wider tolerances", ["figure", "tolerance", "reason"], rows, "From reference/tolerances.csv.")
         )
+    if gone:
+        rows = [[" ".join(kind), str(n)] for kind, n in Counter(map(_kind, gone)).items()]
+        found.append(Table("Only in the earlier results", ["", "figures"], rows, "Not measured again, so not held."))
     return found
 
 
@@ -81,7 +86,7 @@ def _brief(title: str, comparisons: list[Comparison]) -> Table:
 
 
 def _figures(title: str, comparisons: list[Comparison]) -> Table:
-    heads = ["figure", "run", "ours", "95 %", "n", "theirs", "difference", "tolerance", "source"]
+    heads = ["figure", "run", "ours", "95 %", "n", "theirs", "difference", "tolerance", "source", "reason"]
     return Table(title, heads, [_row(c) for c in comparisons], "")
 
 
@@ -98,6 +103,7 @@ def _row(c: Comparison) -> list[str]:
         _number(c, c.difference, "+"),
         _number(c, c.tolerance),
         c.reference.source,
+        c.reason,
     ]
 
 
@@ -105,9 +111,18 @@ def _number(c: Comparison, value: float | None, sign: str = "") -> str:
     return "-" if value is None else f"{value:{sign}.{3 if c.ours.key.metric in IN_PIXELS else 1}f}"
 
 
+def _kind(figure: Measured) -> tuple[str, str, str]:
+    return figure.settings["dataset"], figure.key.attack, _short(figure.key.metric)
+
+
 def _name(c: Comparison) -> str:
-    k = c.ours.key
-    return " ".join(part for part in (k.dataset, k.classifier, k.attack, k.parameter, _short(k.metric)) if part)
+    """With what of the attack is not usual, so that no two experiments share a name."""
+    k, s = c.ours.key, c.ours.settings
+    changed = changed_options(s) if s["attack"] != "clean" else {}
+    unusual = ["targeted"] if s.get("targeted") else []
+    unusual += [f"{n}={v}" for n, v in changed.items() if n not in IN_KEYS]
+    parts = s["dataset"], k.classifier, k.attack, k.parameter, *unusual, _short(k.metric)
+    return " ".join(part for part in parts if part)
 
 
 def _run(c: Comparison) -> str:
@@ -120,12 +135,12 @@ def _short(metric: str) -> str:
     return metric.removesuffix("_percent").replace("_", " ")
 
 
-def write(comparisons: list[Comparison], where: str, stem: Path) -> list[Path]:
+def write(comparisons: list[Comparison], gone: list[Measured], where: str, stem: Path) -> list[Path]:
     """Writes stem.md, stem.html and stem.xml; returns them."""
-    shown = [summary(comparisons, where), *listings(comparisons)]
-    shown += [
-        _figures(v[0].upper() + v[1:], [c for c in comparisons if c.verdict == v]) for v in (WITHIN, INCOMPARABLE)
-    ]
+    shown = [summary(comparisons, where), *listings(comparisons, gone)]
+    for verdict in _VERDICTS:
+        if found := [c for c in comparisons if c.verdict == verdict]:
+            shown.append(_figures(f"Every figure {verdict}", found))
     files = [stem.with_suffix(suffix) for suffix in (".md", ".html", ".xml")]
     contents = "\n".join(t.markdown() for t in shown), _page(comparisons, where, shown), _junit(comparisons, where)
     for file, content in zip(files, contents, strict=True):
@@ -167,7 +182,7 @@ def _page(comparisons: list[Comparison], where: str, shown: list[Table]) -> str:
 
 
 def _html_table(table: Table) -> str:
-    row_class = " class='outside'" if table.title == "Outside" else ""
+    row_class = " class='outside'" if table.title.lower().endswith(OUTSIDE) else ""
     head = "".join(f"<th>{html.escape(h)}</th>" for h in table.heads)
     lines = ["".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in table.rows]
     rows = "".join(f"<tr{row_class}>{line}</tr>" for line in lines)
@@ -211,6 +226,6 @@ def _pictures(comparisons: list[Comparison]) -> list[bytes]:
 
 def _papers_figures(comparisons: list[Comparison], folder: Path) -> list[bytes]:
     """The paper's figures as far as comparable results draw them."""
-    ours = best([c.ours for c in comparisons if c.verdict != INCOMPARABLE])
+    ours = best([c.ours for c in comparisons if c.verdict != INCOMPARABLE and not differs_from_the_paper(c.ours)])
     drawn = [draw(place, ours, list(SEVEN_NAMES), folder / f"{place}.png") for place in (*ATTACKS_OF, *TRANSFER)]
     return [file.read_bytes() for file in drawn if file]

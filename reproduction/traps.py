@@ -14,8 +14,12 @@ from reproduction.measured import Measured
 PAPERS_IMAGES = {"mnist": 10_000, "plane_frog": 2_000, "cifar10": 10_000}
 PAPERS_SEEDS = 200
 """Images a class that the paper's substitutes grow from."""
+BATCH_OF_2019 = 100
+"""Of the released code's WB+S, whose images influence each other within a batch; ours are 20 unless told otherwise."""
 FEW_LEFT = 20
 """Images not fooled below which 2019's index fault in KL detection says where they stand."""
+IN_KEYS = ("statistic", "lambda_")
+"""Options of WB+S that its figures' keys name."""
 _AS_2019 = ("paper", "2019-code")
 _STUDENTS = ("greybox_", "blackbox_")
 
@@ -118,14 +122,15 @@ def index_fault(ours: Measured) -> str:
 def _changed_from_the_paper(settings: dict) -> list[str]:
     """Options with other values than the paper's attack has.
 
-    WB+S's statistic and weight are part of the key. Of sign attacks log-odds only guard against underflow: where the
+    Of sign attacks log-odds only guard against underflow: where the
     cross-entropy does not vanish, the direction is the same.
     """
     paper, options = ATTACKS[settings["attack"]].defaults("paper"), settings.get("options", {})
-    same = {"statistic", "lambda_"}
+    same = {*IN_KEYS}
     if settings["attack"] in ("fgsm", "pgd", "mim") and options.get("loss") == "log-odds":
         same.add("loss")
     changed = [n for n, v in options.items() if paper.get(n) != v and n not in same]
-    if options.get("crosstalk") == "yes" and settings.get("batch_size", USUAL) != USUAL:
+    usual = min(USUAL, settings["num_images"]), BATCH_OF_2019
+    if options.get("crosstalk") == "yes" and settings.get("batch_size", USUAL) not in usual:
         changed.append("batch_size")
     return changed + (["known_noise"] if settings.get("known_noise") else [])

@@ -20,10 +20,11 @@ from experiments.intervals import rate
 from experiments.parser import parser
 from experiments.plan import plan_of
 from experiments.reporting.reference import FILE, Key, published
-from experiments.results import ResultsStore
+from experiments.results import ResultsStore, settings_hash
 from models.factorisation import SEVEN_NAMES
+from models.files import FileError
 from reproduction import compare as compare_module
-from reproduction.compare import INCOMPARABLE, OUTSIDE, WIDER, WITHIN, Reference, compare, papers_figures
+from reproduction.compare import INCOMPARABLE, OUTSIDE, WITHIN, Reference, compare, papers_figures
 from reproduction.figure import draw
 from reproduction.gathered import best, figures_of, figures_that_count, places
 from reproduction.layout import METRICS, in_lines, tables_of
@@ -270,10 +271,37 @@ def test_a_wider_tolerance_comes_with_its_reason(tmp_path, monkeypatch):
     assert (found.verdict, found.tolerance, found.reason) == (WITHIN, 25.0, "another draw of the noise")
 
 
-@pytest.mark.skipif(not WIDER.exists(), reason="there are no wider tolerances")
-def test_every_wider_tolerance_that_ships_names_a_reason():
-    rows = list(csv.DictReader(WIDER.read_text().splitlines()))
-    assert all(len(row["reason"]) > 20 and float(row["tolerance"]) > 0 for row in rows)
+@pytest.mark.parametrize("row", ["mnist,*,*,*,*,25,", "mnist,*,*,*,*,wide,noise", "mnist,*"])
+def test_a_wider_tolerance_without_reason_or_number_is_refused(tmp_path, monkeypatch, row):
+    file = tmp_path / "tolerances.csv"
+    file.write_text(f"dataset,classifier,attack,parameter,metric,tolerance,reason\n{row}\n")
+    monkeypatch.setattr("reproduction.compare.WIDER", file)
+    compare_module._wider.cache_clear()
+    with pytest.raises(FileError, match=r"tolerances\.csv, line 2: takes dataset"):
+        compare(figure(70.0), Reference(50.0, 10_000, "Table"))
+    compare_module._wider.cache_clear()
+
+
+def test_a_mean_norm_stands_on_ten_successes_and_is_as_uncertain_as_they_are_few():
+    key = Key("mnist", "GFZ", "cw", "c=0.1", "l2_mean")
+    settings = figure(50.0, key=key, attack="cw").settings
+    result = lambda n: {  # noqa: E731
+        "settings": settings | {"c": 0.1, "seed": 0, "victim": "GFZ", "options": ATTACKS["cw"].defaults("paper")},
+        "accuracy": rate(100 - n, 100),
+        "perturbation": {"n": n, "l2": {"mean": 0.5, "std": 0.2}},
+    }
+    one, few, many = (next(f for f in measured([result(n)]) if f.key == key) for n in (1, 9, 100))
+    assert (one.low, one.half) == (None, 0.0)
+    assert few.half == pytest.approx(2.306 * 0.2 / 8**0.5, rel=1e-3)  # t of 8 degrees of freedom
+    assert many.half == pytest.approx(1.984 * 0.2 / 99**0.5, rel=1e-3)
+    reference = Reference(0.094, 0, "Table")
+    assert [compare(f, reference).verdict for f in (one, few, many)] == [INCOMPARABLE, INCOMPARABLE, OUTSIDE]
+    assert "fewer than 10 successes" in compare(few, reference).reason
+
+
+def test_a_transfer_of_the_papers_stands_on_the_images_that_fooled_their_source():
+    transfer = papers_figures()[Key("mnist", "GFZ", "transfer_pgd", "eps=0.3;from=GBZ", "accuracy_percent")]
+    assert transfer.n == 6_750  # of 10,000: 32.5 % are left right
 
 
 def test_a_mean_over_classes_is_as_uncertain_as_its_classes():
@@ -554,12 +582,45 @@ def test_a_figure_that_moved_is_outside_and_named_everywhere(results, tmp_path, 
     content["accuracy"] = rate(5, 20)
     file.write_text(json.dumps(content))
     assert run("regression", "--results", changed, "--against", results, "--output", tmp_path) == 1
-    assert "mnist DFX clean accuracy" in capsys.readouterr().out
+    assert "mnist5k DFX clean accuracy" in capsys.readouterr().out
     suite = ElementTree.parse(tmp_path / "regression.xml").getroot()
     (failed,) = [case for case in suite if case.find("failure") is not None]
     assert "tolerance" in failed.find("failure").get("message")
     assert "class='outside'" in (tmp_path / "regression.html").read_text()
-    assert "**Outside**" in (tmp_path / "regression.md").read_text()
+    written = (tmp_path / "regression.md").read_text()
+    assert "**Outside**" in written
+    assert f", {settings_hash(content['settings'])} |" in written.partition("**Every figure outside**")[2]
+
+
+def test_an_unusual_attack_has_a_name_of_its_own_and_is_not_drawn_beside_the_papers(results, tmp_path, capsys):
+    changed = tmp_path / "changed"
+    shutil.copytree(results, changed)
+    for file in (changed / "mnist5k").rglob("fgsm_eps*.json"):
+        content = json.loads(file.read_text())
+        content["settings"] |= {"targeted": True, "options": {"loss": "margin"}}
+        file.write_text(json.dumps(content))
+    assert run("regression", "--results", changed, "--against", changed, "--output", tmp_path) == 0
+    written = (tmp_path / "regression.md").read_text()
+    assert "| mnist5k DFX fgsm eps=0.1 targeted loss=margin accuracy |" in written
+    assert (tmp_path / "regression.html").read_text().count("data:image/png") == 1  # ours against theirs alone
+
+
+def test_what_only_the_earlier_results_have_is_said(results, tmp_path, capsys):
+    (clean,) = (results / "mnist5k" / "DFX").glob("clean-*.json")
+    fewer = tmp_path / "fewer" / clean.relative_to(results)
+    fewer.parent.mkdir(parents=True)
+    shutil.copy(clean, fewer)
+    assert run("regression", "--results", tmp_path / "fewer", "--against", results, "--output", tmp_path) == 0
+    assert "Only in the earlier results" in capsys.readouterr().out
+    assert "| mnist5k fgsm accuracy | 12 |" in (tmp_path / "regression.md").read_text()
+
+
+def test_why_a_figure_is_not_comparable_stands_beside_it_in_the_report(results, tmp_path):
+    run("regression", "--results", results, "--output", tmp_path)
+    each = (tmp_path / "regression.md").read_text().partition("**Every figure not comparable**")[2]
+    rows = [line for line in each.splitlines() if line.startswith("| mnist5k")]
+    assert len(rows) > 20
+    assert all("mnist5k is not the paper's test set |" in row for row in rows)
 
 
 def test_other_images_than_the_papers_are_all_not_comparable(results, tmp_path, capsys):
@@ -577,6 +638,7 @@ def test_other_images_than_the_papers_are_all_not_comparable(results, tmp_path, 
         (["table", "F.1", "--dim-z", "7"], "no figure of what was chosen"),
         (["regression", "--results", "/nowhere"], "no results in /nowhere"),
         (["regression", "--against", "README.md"], "takes a results folder"),
+        (["regression", "--against", "/nowhere"], "/nowhere, which does not exist"),
     ],
 )
 def test_what_cannot_be_is_refused_with_what_can(arguments, message, tmp_path, capsys):
