@@ -220,12 +220,16 @@ def _seed_and_output(command):
     _output(command)
 
 
+def default_output() -> Path:
+    results = os.environ.get("DEEPBAYES_RESULTS")
+    return Path(results).absolute() if results else ROOT / "results"
+
+
 def _output(command):
-    results, add = os.environ.get("DEEPBAYES_RESULTS"), command.add_argument
-    add(
+    command.add_argument(
         "--output",
         type=lambda p: Path(p).absolute(),
-        default=Path(results).absolute() if results else ROOT / "results",
+        default=default_output(),
         metavar="DIR",
         help="results store (default: $DEEPBAYES_RESULTS, else results/)",
     )

@@ -1,6 +1,7 @@
 """`figure 3`: a figure of the paper from stored results, the paper's own figures beside it on the same axes."""
 
 import argparse
+import shlex
 from pathlib import Path
 
 import matplotlib
@@ -12,9 +13,10 @@ import numpy as np
 
 from experiments.context import check_writable
 from experiments.errors import UsageError
+from experiments.parser import default_output
 from experiments.progress import say
 from experiments.reporting.figures import save, style
-from experiments.reporting.reference import Key, published, published_values
+from experiments.reporting.reference import Key, Published, published, published_values
 from experiments.reporting.transfer_tables import draw_rates
 from models.factorisation import SEVEN_NAMES
 from reproduction.gathered import best, figures_of, figures_that_count, places
@@ -53,18 +55,36 @@ def run(options: argparse.Namespace) -> int:
         if draw(place, ours, names, file):
             say(f"figure: {file}")
         else:
-            say(f"{place}: no results to draw yet; make some: ./run_experiments.sh {_what_makes(place)}")
+            say(f"{place}: no results to draw yet")
+        wanted = [p for p in _shown(place, names) if not why_not(p)]
+        if missing := [p for p in wanted if p.key not in ours]:
+            say(f"{place} lacks {len(missing)} of {len(wanted)} figures; to make them:")
+            for arguments in _what_makes(place, missing, options):
+                say(f"  ./run_experiments.sh {shlex.join(arguments)}")
     return 0
 
 
-def _what_makes(place: str) -> str:
+def _shown(place: str, names: list[str]) -> list[Published]:
+    """The paper's figures that a figure of ours stands beside, each once."""
     if place in TRANSFER:
-        step, *_ = needed([f for f in figures_of(place) if not why_not(f)])
-        return " ".join(step.arguments("100"))
-    dataset, attacks = ATTACKS_OF[place]
-    found = {p.place for p in published() if p.key.dataset == dataset and p.key.attack in attacks}
-    whole = [p for p in places() if p in found and len(figures_of(p)) == 130]  # others show parts of these
-    return f"table {' '.join(p.removeprefix('Table ') for p in whole)} --yes"
+        own = lambda k: k.classifier == k.parts["from"] and k.metric == "accuracy_percent"  # noqa: E731
+        found = [p for p in figures_of(place) if not own(p.key)]
+    else:
+        dataset, attacks = ATTACKS_OF[place]
+        found = [p for p in published() if p.key.dataset == dataset and p.key.attack in attacks]
+        found = [p for p in found if "dim_z" not in p.key.parameter and not p.key.parameter.startswith("eps<=")]
+    parties = lambda k: {k.classifier, k.parts.get("from", k.classifier)}  # noqa: E731
+    return list({p.key: p for p in found if parties(p.key) <= {*names} and p.key.metric in _ROWS}.values())
+
+
+def _what_makes(place: str, missing: list[Published], options: argparse.Namespace) -> list[list[str]]:
+    output = ("--output", str(options.output)) if options.output != default_output() else ()
+    if place in TRANSFER:
+        return [step.arguments("100", output) for step in needed(missing)]
+    keys = {p.key for p in missing}
+    found = {p.place for p in published() if p.key in keys}
+    whole = [p.removeprefix("Table ") for p in places() if p in found and len(figures_of(p)) == 130]
+    return [["table", *whole, "--yes", *output]]  # other tables show parts of these
 
 
 def draw(place: str, ours: dict[Key, Measured], names: list[str], file: Path) -> Path | None:
@@ -72,9 +92,7 @@ def draw(place: str, ours: dict[Key, Measured], names: list[str], file: Path) ->
     if place in TRANSFER:
         return _matrices(place, ours, names, file)
     dataset, attacks = ATTACKS_OF[place]
-    paper = published_values()
-    wanted = [k for k in paper if k.dataset == dataset and k.attack in attacks and k.classifier in names]
-    wanted = [k for k in wanted if "dim_z" not in k.parameter and not k.parameter.startswith("eps<=")]
+    paper, wanted = published_values(), [p.key for p in _shown(place, names)]
     if not any(k in ours and ours[k].value is not None for k in wanted):
         return None
     rows = [(m, text) for m, text in zip(_ROWS, _LABELS, strict=True) if any(k.metric == m for k in wanted)]
@@ -97,7 +115,7 @@ def draw(place: str, ours: dict[Key, Measured], names: list[str], file: Path) ->
                 theirs.set_title(f"the paper: {attack.upper()}")
     handles = [plt.Line2D([], [], label=n, **styles[n]) for n in names]
     figure.legend(handles=handles, loc="upper center", ncols=len(names), bbox_to_anchor=(0.5, 0.0), frameon=False)
-    drawn = [k for k in wanted if k in ours and k.metric in _ROWS]
+    drawn = [k for k in wanted if k in ours]
     figure.suptitle(_title(f"{place}: {dataset}; bars are 95 % intervals", drawn, ours), y=1.0)
     figure.tight_layout()
     return save(figure, file)

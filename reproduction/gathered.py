@@ -12,20 +12,21 @@ from models.factorisation import FACTORISATIONS
 from models.files import FileError
 from models.zoo import name_and_dim_z, usable_card
 from reproduction.measured import Measured, measured
-from reproduction.needs import PROTOCOL
+from reproduction.needs import PROTOCOL, trained_for
 from reproduction.traps import differs_from_the_paper
 
 COMMITTED = ROOT / "results" / "reference"
 
 
-def figures_that_count(folder: Path, weights: Path | None = None) -> list[Measured]:
+def figures_that_count(folder: Path, weights: Path | None = None, epochs: int | None = None) -> list[Measured]:
     """What the results of a folder, and those that come with the project, hold beside the paper with its settings.
 
     Args:
       weights: the folder whose weights count; None is those that ship, and where none do those trained into `folder`.
+      epochs: that those trained into `folder` must have had; None is the paper's number.
     """
     results = ResultsStore(COMMITTED).all() + ([] if folder == COMMITTED else ResultsStore(folder).all())
-    known = _Weights(folder, weights)
+    known = _Weights(folder, weights, epochs)
     return [f for f in measured(results) if known.made(f) and not differs_from_the_paper(f)]
 
 
@@ -52,8 +53,8 @@ def _rank(figure: Measured) -> tuple:
 class _Weights:
     """Whether a figure comes of the weights that count, another's that made the images or guards included."""
 
-    def __init__(self, folder: Path, chosen: Path | None):
-        self._folder, self._chosen, self._found = folder, chosen, {}
+    def __init__(self, folder: Path, chosen: Path | None, epochs: int | None):
+        self._folder, self._chosen, self._epochs, self._found = folder, chosen, epochs, {}
 
     def made(self, figure: Measured) -> bool:
         s = figure.settings
@@ -70,9 +71,12 @@ class _Weights:
         return sha256 == self._found[of]
 
     def _sha256(self, dataset: str, name: str, dim_z: int | None) -> str | None:
-        for folder in [self._chosen] if self._chosen else [None, own_weights(self._folder, dataset)]:
+        own = own_weights(self._folder, dataset)
+        for folder in [self._chosen] if self._chosen else [None, own]:
             with contextlib.suppress(FileError):
-                return usable_card(dataset, name, folder, dim_z)["sha256"]
+                card = usable_card(dataset, name, folder, dim_z)
+                if folder != own or trained_for(card, dataset, self._epochs):
+                    return card["sha256"]
         return None
 
 

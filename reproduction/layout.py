@@ -27,13 +27,14 @@ _BETWEEN = " / "
 _MARKS = {WITHIN: "", OUTSIDE: "!", INCOMPARABLE: "*"}
 
 
-def tables_of(place: str, figures: list[Published], ours: dict[Key, Measured]) -> list[Table]:
-    """The tables of one place in the paper."""
+def tables_of(place: str, figures: list[Published], ours: dict[Key, Measured], note: str = "") -> list[Table]:
+    """The tables of one place in the paper, `note` behind each caption."""
     found = []
     for metric, text in METRICS.items():
         of_metric = [f for f in figures if f.key.metric == metric]
         for group in _split(of_metric):
-            found.append(_table(place, text, group, ours))
+            table = _table(place, text, group, ours)
+            found.append(replace(table, caption=f"{table.caption} {note}".strip()))
     return found
 
 

@@ -15,6 +15,8 @@ from experiments.crafting import cost
 from experiments.plan import make_plan
 from experiments.protocol import PROTOCOLS
 from experiments.reporting.reference import Key, Published
+from experiments.students import LOOP_EPOCHS, LOOPS, STUDENT_EPOCHS
+from experiments.training_logits import DEFAULT_IMAGES
 from models import zoo
 from models.factorisation import FACTORISATIONS, SEVEN_NAMES
 from models.files import FileError
@@ -22,8 +24,8 @@ from reproduction.traps import PAPERS_IMAGES, PAPERS_SEEDS
 
 PROTOCOL = "paper"
 _STUDENTS = ("greybox", "blackbox")
-_EVALUATIONS_A_TRAINING_STEP = 0.1
-"""A training step on an image beside its logits with K = 10 and all classes, with a decoder."""
+_EVALUATIONS_A_TRAINING_STEP, _EVALUATIONS_A_CNN_STEP = 0.1, 0.03
+"""A training step on an image, of a classifier and of a student, beside logits with K = 10, all classes, a decoder."""
 TRAINING = {"mnist": (60_000, 100, 1e-4), "plane_frog": (10_000, 200, 5e-5)}
 """Images, and epochs and learning rate of the released code."""
 
@@ -116,15 +118,19 @@ def without_weights(run: Needed, epochs: int | None = 0) -> list[str]:
       epochs: that weights in a folder of the user's must have had; None is the paper's number.
     """
     folder, missing = Path(run.weights) if run.weights else None, []
-    least = TRAINING[run.dataset][1] if epochs is None else epochs
     for name in run.classifiers:
         try:
             card = zoo.usable_card(run.dataset, name, folder, run.dim_z)
-            if folder and card["training"]["epochs"] < least:
+            if folder and not trained_for(card, run.dataset, epochs):
                 missing.append(name)
         except FileError:
             missing.append(name)
     return missing
+
+
+def trained_for(card: dict, dataset: str, epochs: int | None) -> bool:
+    """Whether weights had so many epochs; None is the paper's number."""
+    return card["training"]["epochs"] >= (TRAINING[dataset][1] if epochs is None else epochs)
 
 
 def training(run: Needed, name: str, epochs: int | None) -> Needed:
@@ -169,16 +175,30 @@ class Speed:
 
 
 def hours(run: Needed, num_images: int | None, speed: Speed) -> float:
-    """What a run takes, evaluation included; a student's training and new thresholds come on top."""
+    """What a run takes: attack, evaluation, thresholds on weights that do not ship, queries and fitting of students."""
     if run.command[0] == "train":
         steps = int(run.command[run.command.index("--epochs") + 1]) * TRAINING[run.dataset][0]
         return len(run.classifiers) * steps * _EVALUATIONS_A_TRAINING_STEP * speed(run.dataset, "GFZ") / 3.6e6
     name = run.command[run.command.index("--attack") + 1] if "--attack" in run.command else run.command[0]
-    per_image = 1.0
+    evaluations, on_a_student, n = 1.0, 0.0, images_run(num_images, run.dataset)
     if name != "evaluate":
-        plan = make_plan(ATTACKS[name], run.dataset, PROTOCOL, grid=run.grid)
-        through_student = run.command[0] in _STUDENTS
+        attack = cost(make_plan(ATTACKS[name], run.dataset, PROTOCOL, grid=run.grid))
         moved = (len(run.classifiers) - 1) if run.command[0] == "transfer" else 0
-        per_image += len(run.grid) * (2 + moved + (0 if through_student else cost(plan)))
-    total = sum(per_image * speed(run.dataset, c) for c in run.classifiers)
-    return images_run(num_images, run.dataset) * total / 3.6e6
+        on_a_student = len(run.grid) * attack if run.command[0] in _STUDENTS else 0.0
+        evaluations += len(run.grid) * (2 + moved + attack) - on_a_student
+    first, steps = _beforehand(run)
+    total = sum((n * evaluations + first) * speed(run.dataset, c) for c in run.classifiers)
+    cnn = _EVALUATIONS_A_CNN_STEP * speed(run.dataset, "GFZ")
+    return (total + len(run.classifiers) * (n * on_a_student + steps) * cnn) / 3.6e6
+
+
+def _beforehand(run: Needed) -> tuple[int, int]:
+    """Evaluations of a classifier, and training steps of its student, in images, before the first attack."""
+    thresholds = DEFAULT_IMAGES if run.weights and {"detect", "--detect"} & {*run.command} else 0
+    if run.command[0] == "greybox":
+        images = DEFAULT_IMAGES if run.weights else TRAINING[run.dataset][0]
+        return thresholds or (DEFAULT_IMAGES if run.weights else 0), images * STUDENT_EPOCHS
+    if run.command[0] == "blackbox":
+        seeds = PAPERS_SEEDS * DATASETS[run.dataset].classes
+        return thresholds + seeds * 2 ** (LOOPS - 1), seeds * (2**LOOPS - 1) * LOOP_EPOCHS
+    return thresholds, 0

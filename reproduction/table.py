@@ -2,16 +2,19 @@
 
 import argparse
 import os
+import shlex
 import subprocess
 import sys
 from dataclasses import replace
 
+from data.registry import DATASETS
 from experiments.context import check_writable
 from experiments.errors import UsageError
-from experiments.parser import ROOT
+from experiments.parser import ROOT, default_output
 from experiments.progress import print_tables, say
 from experiments.reporting.reference import Published
 from models.files import atomic
+from models.zoo import architecture
 from reproduction.gathered import best, figures_of, figures_that_count, own_weights, places
 from reproduction.layout import in_lines, tables_of
 from reproduction.measured import Measured
@@ -25,25 +28,28 @@ def run(options: argparse.Namespace) -> int:
     check_writable(options.output)
     wanted = [(place, _chosen(options, place)) for place in _places(options.names)]
     figures = [figure for _, found in wanted for figure in found]
-    ours = figures_that_count(options.output, options.weights)
+    ours = figures_that_count(options.output, options.weights, options.epochs)
     _show(options, wanted, ours)
     _say_what_cannot_be(figures)
     missing = _missing(options, figures, ours)
     if not missing:
         return 0
+    can = sum(not why_not(f) for f in figures)
+    on = f" on {options.num_images or 'all'} images or more" if options.num_images != 0 else ""
+    say(f"{can - len(missing)} of {can} figures are there{on}")
     steps = _steps(options, missing)
     _list(steps, _num_images(options))
     if not _agreed(options):
         return 0
     for _, arguments in steps:
-        say(f"\n./run_experiments.sh {' '.join(arguments)}")
-        command = [sys.executable, "-P", "-m", "experiments", *arguments, "--output", str(options.output)]
+        say(f"\n./run_experiments.sh {shlex.join(arguments)}")
+        command = [sys.executable, "-P", "-m", "experiments", *arguments]
         code = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=False).returncode
         if code:
             say(f"stopped: the run above ended with exit code {code}; what was finished is kept, and the same command "
                 "goes on from there")  # fmt: skip
             return code
-    _show(options, wanted, figures_that_count(options.output, options.weights))
+    _show(options, wanted, figures_that_count(options.output, options.weights, options.epochs))
     return 0
 
 
@@ -59,10 +65,17 @@ def _places(names: list[str]) -> list[str]:
 def _chosen(options: argparse.Namespace, place: str) -> list[Published]:
     found = [f for f in figures_of(place) if not options.classifiers or f.key.classifier in options.classifiers]
     if options.dim_z:
-        found = [f for f in found if f.key.parts.get("dim_z") in map(str, options.dim_z)]
+        found = [f for f in found if _dim_z(f) in options.dim_z]
     if not found:
         raise UsageError(f"{place} has no figure of what was chosen")
     return found
+
+
+def _dim_z(figure: Published) -> int | None:
+    key = figure.key
+    if "dim_z" in key.parts:
+        return int(key.parts["dim_z"])
+    return architecture(key.dataset).dim_z if key.dataset in DATASETS else None
 
 
 def _num_images(options: argparse.Namespace) -> int | None:
@@ -80,12 +93,19 @@ def _missing(options: argparse.Namespace, figures: list[Published], ours: list[M
 def _show(options: argparse.Namespace, wanted: list[tuple[str, list[Published]]], ours: list[Measured]) -> None:
     chosen = best(ours)
     for place, figures in wanted:
-        shown = tables_of(place, figures, chosen)
+        shown = tables_of(place, figures, chosen, _trained(options))
         file = options.output / "paper" / f"{place.lower().replace(' ', '_')}.md"
         with atomic(file) as temporary:
             temporary.write_text("\n".join(table.markdown() for table in shown))
         print_tables((in_lines(table).rich() for table in shown), file)
         say(f"table: {file}")
+
+
+def _trained(options: argparse.Namespace) -> str:
+    """What captions must say of weights that had not the paper's epochs, or "" where they had."""
+    if options.weights:
+        return f"Weights: {options.weights}."
+    return f"Weights that do not ship had {options.epochs} epochs or more." if options.epochs else ""
 
 
 def _say_what_cannot_be(figures: list[Published]) -> None:
@@ -101,6 +121,7 @@ def _steps(options: argparse.Namespace, missing: list[Published]) -> list[tuple[
     """The commands to run, training first where there are no weights."""
     steps, trained = [], set()
     extra = ("--data-dir", str(options.data_dir)) if options.data_dir else ()
+    extra += ("--output", str(options.output)) if options.output != default_output() else ()
     for step in needed(missing):
         if options.weights or without_weights(step):
             step = replace(step, weights=str(options.weights or own_weights(options.output, step.dataset)))
@@ -116,12 +137,16 @@ def _steps(options: argparse.Namespace, missing: list[Published]) -> list[tuple[
 
 def _list(steps: list[tuple[Needed, list[str]]], num_images: int | None) -> None:
     speed, total = Speed(), 0.0
-    say("missing, with the hours that it takes at the speed measured here:")
+    say("missing, with the time that it takes at the speed measured here:")
     for step, arguments in steps:
         takes = hours(step, num_images, speed)
         total += takes
-        say(f"  {takes:6.1f}  ./run_experiments.sh {' '.join(arguments)}")
-    say(f"  {total:6.1f}  in all; results that exist are not made again")
+        say(f"  {_time(takes)}  ./run_experiments.sh {shlex.join(arguments)}")
+    say(f"  {_time(total)}  in all; results that exist are not made again")
+
+
+def _time(hours: float) -> str:
+    return f"{hours:6.1f} h  " if hours >= 1 else f"{60 * hours:6.0f} min"
 
 
 def _agreed(options: argparse.Namespace) -> bool:

@@ -149,6 +149,19 @@ def test_hours_grow_with_images_and_steps():
     assert hours(pgd, 100, speed) > 10 * hours(fgsm, 100, speed)
 
 
+def test_hours_hold_queries_and_thresholds():
+    """64,000 queries a substitute (paper, 4.1); 10,000 training images where weights do not ship."""
+    speed = lambda dataset, name: 10.0  # noqa: E731
+    steps = needed(figures_of("Table F.17"))
+    classifiers = sum(len(s.classifiers) for s in steps)
+    assert classifiers == len(SEVEN_NAMES)
+    assert sum(hours(s, 100, speed) for s in steps) > classifiers * 64_000 * 10 / 3.6e6
+    detect = next(s for s in needed(figures_of("Table F.26")) if s.command[0] == "detect")
+    own = dataclasses.replace(detect, weights="somewhere")
+    more = hours(own, 100, speed) - hours(detect, 100, speed)
+    assert more == pytest.approx(len(detect.classifiers) * 10_000 * 10 / 3.6e6)
+
+
 # ---- comparing -------------------------------------------------------------------------------------------------------
 
 
@@ -496,7 +509,9 @@ def test_what_is_missing_is_listed_with_hours_and_not_run_unasked(tmp_path, caps
     assert "47.6" in out
     command = "./run_experiments.sh detect --attack pgd --dataset mnist --classifiers DFX --eps 0.1 0.2 0.3 0.4 0.5"
     assert f"{command} --protocol paper --num-images 100" in error
-    assert re.search(r"\d\.\d\s+in all", error)
+    assert re.search(r"\d (min|h)\s+in all", error)
+    assert "0 of 10 figures are there\n" in error
+    assert f"--num-images 100 --output {tmp_path}" in error
     assert "--yes" in error
     assert not (tmp_path / "mnist").exists()
 
@@ -507,6 +522,28 @@ def test_latent_sizes_without_weights_are_trained_first(tmp_path, capsys):
     train = "train --dataset mnist --epochs 3 --learning-rate 0.0001 --kl-warmup 1 --classifiers DBX --dim-z 16"
     evaluate = f"evaluate --dataset mnist --classifiers DBX --dim-z 16 --weights {tmp_path}/training/mnist"
     assert 0 <= error.index(train) < error.index(evaluate)
+
+
+def test_figures_of_weights_trained_for_fewer_epochs_count_where_those_were_asked_for(as_official, monkeypatch):
+    sha256 = {r["settings"]["victim"]: r["settings"]["weights_sha256"] for r in ResultsStore(as_official).all()}
+
+    def card(dataset, name, folder, dim_z):
+        if folder is None:
+            raise FileError("none ship")
+        return {"sha256": sha256.get(name), "training": {"epochs": 3}}
+
+    monkeypatch.setattr("reproduction.gathered.usable_card", card)
+    assert figures_that_count(as_official) == []
+    assert figures_that_count(as_official, epochs=4) == []
+    assert len(figures_that_count(as_official, epochs=3)) > 20
+    assert len(figures_that_count(as_official, weights=as_official)) > 20  # the user's choice
+    note = tables_of("Table F.1", figures_of("Table F.1"), {}, "Weights that do not ship had 3 epochs.")[0].caption
+    assert note.endswith("Weights that do not ship had 3 epochs.")
+
+
+def test_the_latent_size_of_a_data_set_is_one_of_the_bottleneck_tables_columns(tmp_path, capsys):
+    assert run("table", "A.2", "--dim-z", "64", "--classifiers", "GBZ", "--output", tmp_path) == 0
+    assert "97.5" in capsys.readouterr().out  # GBZ's clean accuracy, 97.45
 
 
 def test_what_the_port_cannot_measure_says_why(tmp_path, capsys):
@@ -529,9 +566,11 @@ def test_a_figure_draws_what_is_there_and_says_how_to_make_the_rest(as_official,
     assert run("figure", "3", "--output", as_official) == 0
     assert (as_official / "paper" / "figure_3.png").read_bytes()[:4] == b"\x89PNG"
     assert run("figure", "B.1", "--output", as_official) == 0
-    assert "table F.3 --yes" in capsys.readouterr().err
+    assert f"table F.3 --yes --output {as_official}" in capsys.readouterr().err
     assert run("figure", "A.4", "--output", as_official) == 0
-    assert "run_experiments.sh transfer --attack" in capsys.readouterr().err
+    listed = capsys.readouterr().err
+    assert listed.count("run_experiments.sh transfer --attack") == 2  # PGD, MIM
+    assert listed.count("--guard ") == 10  # of the five with a density
     assert not (as_official / "paper" / "figure_b.1.png").exists()
 
 
@@ -620,7 +659,8 @@ def test_why_a_figure_is_not_comparable_stands_beside_it_in_the_report(results, 
     each = (tmp_path / "regression.md").read_text().partition("**Every figure not comparable**")[2]
     rows = [line for line in each.splitlines() if line.startswith("| mnist5k")]
     assert len(rows) > 20
-    assert all("mnist5k is not the paper's test set |" in row for row in rows)
+    assert all(row.split(" | ")[-1].strip(" |") for row in rows)
+    assert "mnist5k is not the paper's test set |" in rows[0]
 
 
 def test_other_images_than_the_papers_are_all_not_comparable(results, tmp_path, capsys):
