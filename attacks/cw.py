@@ -4,8 +4,10 @@
 
 by TF 1's Adam. c is a number an image, moved by binary search where there is more than one search step; the image of
 the smallest squared L2 norm that is misclassified (with the confidence) is kept, and where none is, the original one.
-True labels untargeted. CleverHans 4.0's class cannot be run on Keras 3, multiplies c by the image's size and aims AT
-the labels it is given; its loss and its change of variable are used here.
+True labels untargeted. Where the noise is fresh and one draw a step, that is the image that one draw of a thousand
+misclassified, which the next need not: with `eot` the mean over several decides. CleverHans 4.0's class cannot be run on
+Keras 3, multiplies c by the image's size and aims AT the labels it is given; its loss and its change of variable are
+used here.
 """
 
 import numpy as np
@@ -31,7 +33,7 @@ def build(target: Target, options, targeted: bool = False):
     o, fresh = options, options.noise == "fresh"
 
     def evaluate(w, x, start, y, one_hot, index, seed, c, draw):
-        """Gradient in w, x', logits and squared L2 norm, the gradient being a mean over draws of the noise."""
+        """Gradient in w, x', logits and squared L2 norm; gradient and log-probabilities are means over draws."""
 
         def one(d):
             with tf.GradientTape() as tape:
@@ -42,9 +44,13 @@ def build(target: Target, options, targeted: bool = False):
             return tape.gradient(loss, w), moved, logits, l2
 
         gradient, moved, logits, l2 = one(draw)
+        if o.eot == 1:
+            return gradient, moved, logits, l2
+        likely = tf.nn.log_softmax(logits)
         for d in range(1, o.eot):
-            gradient += one(draw + d)[0]
-        return gradient / o.eot, moved, logits, l2
+            another, _, logits, _ = one(draw + d)
+            gradient, likely = gradient + another, likely + tf.nn.log_softmax(logits)
+        return gradient / o.eot, moved, likely / o.eot, l2
 
     powers1, powers2 = (tf.constant(np.cumprod(np.full(o.steps, b, np.float32))) for b in (_BETA1, _BETA2))
 

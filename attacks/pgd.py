@@ -15,7 +15,10 @@ from attacks.target import Target, check_batch, draw_seed, draw_uniform
 
 
 def build(target: Target, options, targeted: bool = False):
-    """See attacks/target.py. Of several restarts an image keeps the one with the highest log-odds against its label."""
+    """See attacks/target.py.
+
+    Of several restarts an image keeps the one with the highest log-odds against its label, over `eot` draws.
+    """
     o, fresh = options, options.noise == "fresh"
 
     def gradient(moved, t, y, index, seed):
@@ -25,8 +28,8 @@ def build(target: Target, options, targeted: bool = False):
 
     @tf.function
     def score(moved, y, index, seed):
-        value = log_odds(y, target.logits(moved, index, seed))
-        return -value if targeted else value
+        draws = [log_odds(y, target.logits(moved, index, draw_seed(seed, d))) for d in range(o.eot)]
+        return -tf.add_n(draws) if targeted else tf.add_n(draws)
 
     def craft(x, y, index, value, seed, advance=lambda share: None):
         check_batch(x, y, index, target.classes)

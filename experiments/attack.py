@@ -181,6 +181,7 @@ def measure(
     right_before = np.array(clean["predictions"]) == images.y
     success = succeeded(predictions, labels, images.y, plan.targeted)
     n, hits = len(images), success & right_before
+    counted = hits if context.protocol.detection.only_right_before else success
     fresh = survival(victim, logits, adversarial, labels, hits, index, o.seed, context.batch_size, plan.targeted)
     advance(_FRESH_COST * min(n, FRESH_CHECKED))
     unmoved = ~(adversarial != images.x).reshape(n, -1).any(axis=1)
@@ -190,7 +191,7 @@ def measure(
         "success_all_images": rate(success.sum(), n),
         "success_right_before": rate(hits.sum(), right_before.sum()),
         "fresh_draws": fresh,
-        "perturbation": perturbation(images.x, adversarial, success),
+        "perturbation": perturbation(images.x, adversarial, counted),
         "audit": bounds,
         "unmoved": rate(unmoved.sum(), n),
         "predictions": predictions.tolist(),

@@ -13,8 +13,8 @@ from experiments.batches import batches
 from experiments.plan import Plan
 from models.files import FileError, read_arrays, write_arrays
 
-_SAVE_SECONDS = 1
-"""Work that may be lost: batches that take longer are kept one by one."""
+_SAVE_SECONDS, _SAVE_SHARE = 1, 20
+"""Work that may be lost: batches that take longer are kept one by one, but for a twentieth of the time at most."""
 
 
 def build_craft(plan: Plan, target: Target) -> Callable:
@@ -56,7 +56,7 @@ def craft_all(
     parts, seconds = _found(partial, images.x.shape)
     done = sum(map(len, parts))
     advance(done * per_image)
-    saved = time.monotonic()
+    saved, took = time.monotonic(), 0.0
     arrays = images.x[done:], labels[done:].astype(np.int32), images.index[done:].astype(np.int32)
     for true, batch in batches(arrays, batch_size):
         start = time.monotonic()
@@ -64,10 +64,11 @@ def craft_all(
         parts.append(moved[:true])
         done += true
         seconds += time.monotonic() - start
-        if partial and done < n and time.monotonic() - saved > _SAVE_SECONDS:
-            parts = [np.concatenate(parts)]
+        if partial and done < n and time.monotonic() - saved > max(_SAVE_SECONDS, _SAVE_SHARE * took):
+            start, parts = time.monotonic(), [np.concatenate(parts)]
             write_arrays(partial, {"x_adv": parts[0], "seconds": np.array(seconds)})
             saved = time.monotonic()
+            took = saved - start
     return np.concatenate(parts), seconds
 
 

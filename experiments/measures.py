@@ -41,7 +41,10 @@ def survival(victim: Victim, logits, adversarial, labels, success, index, seed: 
 
 
 def perturbation(x, adversarial, success) -> dict:
-    """Mean and standard deviation over successes of L2, Linf and L0 (pixels moved), in pixel scale [0, 1]."""
+    """Mean and standard deviation over successes, those that the protocol counts, of L2, Linf and L0 (pixels moved).
+
+    Pixel scale [0, 1].
+    """
     delta = (adversarial - x).reshape(len(x), -1)[success]
     if not len(delta):
         return {"n": 0}

@@ -163,8 +163,8 @@ def parser() -> argparse.ArgumentParser:
             default = "fgsm" if name == "detect" else "pgd"
             command.add_argument("--attack", choices=attacks, default=default, help=f"default {default}")
         if name == "blackbox":
-            text = "test images that the substitute grows from, 32 queries each (default 50; the paper's 200)"
-            command.add_argument("--seeds-per-class", type=positive, default=50, metavar="N", help=text)
+            text = "test images that the substitute grows from, 32 queries each (default 50, under paper 200)"
+            command.add_argument("--seeds-per-class", type=positive, metavar="N", help=text)
         if name == "greybox":
             _calibration(command, "training images that the student learns from, and that set thresholds")
         if name in ("greybox", "blackbox"):

@@ -40,6 +40,7 @@ class Protocol:
       uniform_prior: log p(y) is log 1/C; 2019 has log 0.1 whatever C, a constant shift of the logits with two classes.
       keep_partial_batch: 2019 drops the images that do not fill the last batch.
       leave_out_seeds: a substitute (black box) is not judged on the test images it grew from, as 2019's are.
+      seeds_per_class: test images of each class that a substitute grows from unless told otherwise.
       full_gradient: gradients go back through all samples and classes, as 2019's, not only through those that carry
         weight (models/pair_gradient.py).
       detection: see DetectionProtocol.
@@ -49,6 +50,7 @@ class Protocol:
     uniform_prior: bool = True
     keep_partial_batch: bool = True
     leave_out_seeds: bool = True
+    seeds_per_class: int = 50
     full_gradient: bool = False
     detection: DetectionProtocol = DetectionProtocol()
 
@@ -62,13 +64,14 @@ class Protocol:
 
     def settings(self) -> dict:
         """What an attack's result depends on; detection and substitutes have settings of their own."""
-        return {k: v for k, v in asdict(self).items() if k not in ("detection", "leave_out_seeds")}
+        return {k: v for k, v in asdict(self).items() if k not in ("detection", "leave_out_seeds", "seeds_per_class")}
 
 
 _AS_2019 = {
     "uniform_prior": False,
     "keep_partial_batch": False,
     "leave_out_seeds": False,
+    "seeds_per_class": 200,
     "detection": DetectionProtocol("bisection", True, False, True, True),
 }
 

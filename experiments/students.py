@@ -122,7 +122,10 @@ def _teaching(context: Context, victim: Victim) -> tuple[Images, np.ndarray, str
             raise NotAtHand("MNIST is not at hand, and a data set that was not asked for is not downloaded")
         images = DATASETS[name].load(part, o.data_dir)
         taught = training_logits(o, context.dataset, victim, context.protocol)
-        return images.spread(len(taught.labels)), taught.logits, victim.trained_on
+        images = images.spread(len(taught.labels))
+        if not np.array_equal(images.y, taught.labels):
+            raise DataError(f"the training logits of {victim.name} are not of {victim.trained_on}: remove them")
+        return images, taught.logits, victim.trained_on
     except NotAtHand:  # damaged ones are said, and stop it
         whole = DATASETS[context.dataset].load("test", o.data_dir)
     images = whole.take(~np.isin(whole.index, context.images.index))
@@ -140,14 +143,14 @@ def _teaching(context: Context, victim: Victim) -> tuple[Images, np.ndarray, str
 
 
 def _seed_images(context: Context) -> Images:
-    """`--seeds-per-class` test images of each class, of those that are not attacked where they suffice."""
+    """`--seeds-per-class` test images of each class; those that are not attacked first where others do not count."""
     o, classes = context.options, DATASETS[context.dataset].classes
     whole = DATASETS[context.dataset].load("test", o.data_dir)
     rows, order = [], np.random.default_rng(o.seed).permutation(len(whole))
-    attacked = np.isin(whole.index, context.images.index)
+    last = np.isin(whole.index, context.images.index) & context.protocol.leave_out_seeds
     for c in range(classes):
         mine = order[whole.y[order] == c]
-        rows += sorted(mine, key=lambda r: attacked[r])[: o.seeds_per_class]  # stable: the others first
+        rows += sorted(mine, key=lambda r: last[r])[: o.seeds_per_class or context.protocol.seeds_per_class]
     return whole.take(np.array(rows))
 
 

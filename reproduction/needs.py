@@ -101,8 +101,7 @@ def _command(key: Key, detected: bool) -> tuple[str, ...]:
         guarded = key.metric.startswith("tp_")
         return ("detect", "--attack", name, "--guard", key.classifier) if guarded else ("transfer", "--attack", name)
     if through in _STUDENTS:
-        seeds = ["--seeds-per-class", str(PAPERS_SEEDS)] if through == "blackbox" else []
-        return through, "--attack", name, *seeds, *(["--detect"] if detected else [])
+        return through, "--attack", name, *(["--detect"] if detected else [])
     attack, options = key.attack, ()
     if attack.startswith("wbs_"):
         statistic, attack = attack.removeprefix("wbs_"), "wbs"

@@ -4,9 +4,12 @@ import json
 import signal
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
+import keras
 import numpy as np
 import pytest
+import scipy.special
 import tensorflow as tf
 from test_command_line import linear_victim, run, start, wait_for
 
@@ -191,6 +194,30 @@ def test_a_substitute_is_not_judged_on_the_images_it_grew_from(tmp_path, monkeyp
     assert n == {"corrected": 4990, "paper": 5000}
 
 
+def test_a_substitute_grows_along_the_plain_gradient():
+    """Eq. 4: x + .1 gradient_x p(x)^T y, no sign; of a linear net p (y - p^T y) in its kernel."""
+    rng = np.random.default_rng(0)
+    kernel, x = rng.normal(size=(4, 3)).astype(np.float32), rng.uniform(0.3, 0.7, (5, 2, 2, 1)).astype(np.float32)
+    answers = rng.dirichlet(np.ones(3), 5)
+    net = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(), keras.layers.Dense(3, use_bias=False)])
+    net.set_weights([kernel])
+    p = scipy.special.softmax(x.reshape(5, 4) @ kernel, axis=1)
+    gradient = (p * (answers - np.sum(p * answers, axis=1, keepdims=True))) @ kernel.T
+    np.testing.assert_allclose(students.augment(net, x, answers), x + 0.1 * gradient.reshape(x.shape), atol=1e-6)
+
+
+@pytest.mark.parametrize(("protocol", "seeds"), [("corrected", 50), ("paper", 200)])
+def test_a_substitute_grows_from_as_many_images_as_the_protocol_says(protocol, seeds, tmp_path, monkeypatch):
+    """2019's are drawn whatever is attacked: of 1,000 of the 5,000 images about a fifth."""
+    attacked = mnist5k.load("test", None).spread(1000)
+    options = SimpleNamespace(seed=0, seeds_per_class=None, data_dir=None)
+    context = SimpleNamespace(options=options, dataset="mnist5k", images=attacked, protocol=PROTOCOLS[protocol])
+    grown = students._seed_images(context)
+    assert np.bincount(grown.y).tolist() == [seeds] * 10
+    shared = np.isin(grown.index, attacked.index).mean()
+    assert shared == 0 if protocol == "corrected" else 0.1 < shared < 0.3
+
+
 def test_the_transfer_matrix_holds_every_pair(tmp_path, capsys):
     command = ["transfer", "--attack", "fgsm", "--eps", "0.2", "--classifiers", "DFX", "DBX", *TINY]
     assert run(*command, "--output", tmp_path) == 0
@@ -264,6 +291,7 @@ def test_known_noise_is_one_draw_at_every_step_and_that_of_the_evaluation(attack
 
 def test_finished_batches_are_not_made_again(tmp_path, monkeypatch):
     monkeypatch.setattr("experiments.crafting._SAVE_SECONDS", -1)
+    monkeypatch.setattr("experiments.crafting._SAVE_SHARE", 0)
     images = mnist5k.load("test", None).spread(10)
     plan, calls = make_plan(ATTACKS["noise"], "mnist5k", "corrected"), []
     craft = build_craft(plan, Target(lambda x, index, seed: None, 10))

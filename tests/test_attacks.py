@@ -1,5 +1,6 @@
 """Every attack of the registry on small victims: bounds, strength, randomness, bad input; PGD and MIM by CleverHans."""
 
+import dataclasses
 import importlib
 from types import SimpleNamespace
 
@@ -255,6 +256,34 @@ def test_binary_search_finds_a_c_that_works_and_keeps_the_confidence_asked_for()
 
 def test_cw_returns_the_image_itself_where_it_finds_nothing():
     np.testing.assert_array_equal(build("cw", linear(scale=1e3), steps=2)(X, labels_of(linear(), X), INDEX, 1e-6, 0), X)
+
+
+def test_cw_that_averages_draws_leaves_less_to_luck():
+    """One draw of many fools a noisy victim where the next does not."""
+    quiet, x = linear(), np.repeat(X, 5, axis=0)
+    noise = lambda x, seed: 1.5 * tf.random.stateless_normal((len(x), 3), [seed, 1])  # noqa: E731
+    noisy = Target(lambda x, index, seed: quiet.logits(x, index, seed) + noise(x, seed), 3)
+    labels, index = labels_of(quiet, x).astype(np.int32), np.arange(len(x), dtype=np.int32)
+    fooled = []
+    for eot in (1, 10):
+        attacked = build("cw", noisy, steps=100, learning_rate=0.02, eot=eot)(x, labels, index, 10.0, 0)
+        others = [labels_of(noisy, attacked, index, seed) != labels for seed in range(1000, 1020)]
+        fooled.append(np.mean(others))
+    assert fooled[1] > fooled[0] + 0.05
+
+
+@pytest.mark.parametrize("crosstalk", ["no", "yes"])
+def test_wbs_lowers_the_statistic_of_the_detector_that_it_evades(crosstalk):
+    target = bayes("GFZ")
+    marginal = lambda logits, labels: -tf.reduce_logsumexp(logits, axis=1)  # noqa: E731
+    low = marginal(target.logits(tf.constant(X), INDEX, 0), Y).numpy().min() - 10
+    target = dataclasses.replace(target, detectors={"marginal": (marginal, np.full(target.classes, low, np.float32))})
+    options = {"statistic": "marginal", "crosstalk": crosstalk, "steps": 10}
+    found = []
+    for weight in (0.0, 1e3):
+        attacked = build("wbs", target, lambda_=weight, **options)(X, Y, INDEX, 0.2, 0)
+        found.append(marginal(target.logits(tf.constant(attacked), INDEX, 0), Y).numpy().mean())
+    assert found[1] < found[0] - 0.1
 
 
 def test_cw_learning_rates_follow_the_paper():
