@@ -5,8 +5,8 @@
 by TF 1's Adam. c is a number an image, moved by binary search where there is more than one search step; the image of
 the smallest squared L2 norm that is misclassified (with the confidence) is kept, and where none is, the original one.
 True labels untargeted. Where the noise is fresh and one draw a step, that is the image that one draw of a thousand
-misclassified, which the next need not: with `eot` the mean over several decides. CleverHans 4.0's class cannot be run on
-Keras 3, multiplies c by the image's size and aims AT the labels it is given; its loss and its change of variable are
+misclassified, which the next need not: with `eot` the mean over several decides. CleverHans 4.0's class cannot be run
+on Keras 3, multiplies c by the image's size and aims AT the labels it is given; its loss and its change of variable are
 used here.
 """
 
