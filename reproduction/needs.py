@@ -20,7 +20,7 @@ from experiments.training_logits import DEFAULT_IMAGES
 from models import zoo
 from models.factorisation import FACTORISATIONS, SEVEN_NAMES
 from models.files import FileError
-from reproduction.traps import PAPERS_IMAGES, PAPERS_SEEDS
+from reproduction.traps import PAPERS_IMAGES
 
 PROTOCOL = "paper"
 _STUDENTS = ("greybox", "blackbox")
@@ -198,6 +198,6 @@ def _beforehand(run: Needed) -> tuple[int, int]:
         images = DEFAULT_IMAGES if run.weights else TRAINING[run.dataset][0]
         return thresholds or (DEFAULT_IMAGES if run.weights else 0), images * STUDENT_EPOCHS
     if run.command[0] == "blackbox":
-        seeds = PAPERS_SEEDS * DATASETS[run.dataset].classes
+        seeds = PROTOCOLS[PROTOCOL].seeds_per_class * DATASETS[run.dataset].classes
         return thresholds + seeds * 2 ** (LOOPS - 1), seeds * (2**LOOPS - 1) * LOOP_EPOCHS
     return thresholds, 0

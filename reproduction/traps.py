@@ -6,14 +6,13 @@ from typing import NamedTuple
 from attacks.registry import ATTACKS
 from data.registry import DATASETS
 from experiments.batches import USUAL
+from experiments.protocol import PROTOCOLS
 from experiments.reporting.detection_tables import USUAL_FPR
 from experiments.reporting.reference import Key, Published, published_values
 from experiments.training_logits import DEFAULT_IMAGES
 from reproduction.measured import Measured
 
 PAPERS_IMAGES = {"mnist": 10_000, "plane_frog": 2_000, "cifar10": 10_000}
-PAPERS_SEEDS = 200
-"""Images a class that the paper's substitutes grow from."""
 BATCH_OF_2019 = 100
 """Of the released code's WB+S, whose images influence each other within a batch; ours are 20 unless told otherwise."""
 FEW_LEFT = 20
@@ -95,7 +94,7 @@ def differs_from_the_paper(ours: Measured) -> str:
     learnt_from += [through["student_images"]] if through.get("kind") == "greybox" else []
     if learnt_from and min(learnt_from) < DEFAULT_IMAGES:
         return f"thresholds or student made from {min(learnt_from)} training images, the paper's from all"
-    seeds = PAPERS_SEEDS * DATASETS[s["dataset"]].classes
+    seeds = PROTOCOLS["paper"].seeds_per_class * DATASETS[s["dataset"]].classes
     if through.get("kind") == "blackbox" and through["student_images"] != seeds:
         return f"a substitute grown from {through['student_images']} images, the paper's from {seeds:,}"
     return ""
