@@ -30,10 +30,12 @@ _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2em auto; max-width: 85em; padding: 0 1em; color: #222 }
 table { border-collapse: collapse; margin: 1em 0 } th, td { padding: .25em .7em; border-bottom: 1px solid #ddd }
 td { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums }
-td:first-child, th:first-child { text-align: left }
+td:first-child, th:first-child { text-align: left } td.text { text-align: left; white-space: normal; min-width: 20em }
 tr.outside td { background: #fdeaea } caption, p.caption { color: #555; text-align: left }
 img { max-width: 100% } h1 { font-size: 1.5em } h2 { font-size: 1.2em; margin-top: 2em }
 """
+_LINE = 60
+"""Letters from which on a cell is text that wraps."""
 _VERDICTS = (WITHIN, OUTSIDE, INCOMPARABLE)
 
 
@@ -184,10 +186,14 @@ def _page(comparisons: list[Comparison], where: str, shown: list[Table]) -> str:
 def _html_table(table: Table) -> str:
     row_class = " class='outside'" if table.title.lower().endswith(OUTSIDE) else ""
     head = "".join(f"<th>{html.escape(h)}</th>" for h in table.heads)
-    lines = ["".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in table.rows]
+    lines = ["".join(map(_html_cell, row)) for row in table.rows]
     rows = "".join(f"<tr{row_class}>{line}</tr>" for line in lines)
     caption = f"<p class='caption'>{html.escape(table.caption)}</p>" if table.caption else ""
     return f"<h2>{html.escape(table.title)}</h2><table><tr>{head}</tr>{rows}</table>{caption}"
+
+
+def _html_cell(cell: str) -> str:
+    return f"<td{' class=text' if len(cell) > _LINE else ''}>{html.escape(cell)}</td>"
 
 
 def _image(content: bytes) -> str:

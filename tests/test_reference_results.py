@@ -7,12 +7,13 @@ import pytest
 
 from data import mnist
 from experiments import cli
+from experiments.reporting.reference import Key
 from experiments.results import ResultsStore
 from models.factorisation import SEVEN_NAMES
 from models.zoo import usable_card
 from reproduction import page
 from reproduction.compare import INCOMPARABLE, OUTSIDE, WITHIN
-from reproduction.gathered import COMMITTED
+from reproduction.gathered import COMMITTED, figures_that_count
 from reproduction.regression import comparisons_of
 
 
@@ -60,9 +61,19 @@ def test_nine_in_ten_of_the_comparable_figures_are_within(comparisons):
     assert verdicts.count(WITHIN) > verdicts.count(INCOMPARABLE)
 
 
-@pytest.mark.parametrize("name", ["F.1", "A.1"])
+@pytest.mark.parametrize("name", ["F.1", "F.2", "A.1"])
 def test_a_table_prints_from_them_without_running_anything(name, tmp_path, capsys):
     assert cli.main(["table", name, "--output", str(tmp_path)]) == 0
     out, error = capsys.readouterr()
     assert "protocol paper" in out
     assert "missing" not in error
+
+
+def test_table_f4_prints_from_them_at_the_c_that_was_run_on_all_and_names_the_rest(tmp_path, capsys):
+    assert cli.main(["table", "F.4", "--output", str(tmp_path)]) == 0
+    out, error = capsys.readouterr()
+    ours = {f.key for f in figures_that_count(COMMITTED)}
+    assert all(Key("mnist", name, "cw", "c=10", "accuracy_percent") in ours for name in SEVEN_NAMES)
+    assert "protocol paper" in out
+    assert "--c 0.1 " in error  # 1,000 steps an image: said, not run
+    assert not (tmp_path / "mnist").exists()
