@@ -160,6 +160,15 @@ def test_a_mean_norm_stands_on_ten_successes_and_is_as_uncertain_as_they_are_few
     assert "fewer than 10 successes" in compare(few, reference).reason
 
 
+def test_a_rate_over_classes_is_no_more_certain_than_over_its_images():
+    key = ("mnist", "GFZ", "cw", "c=1", "tp_logit_percent")
+    reference, usual = Reference(39.2, 2_330, "Table"), ATTACKS["cw"].defaults("paper")
+    narrow = lambda n: dataclasses.replace(figure(70.8, n, key, options=usual), low=65.0, high=75.0)  # noqa: E731
+    assert compare(narrow(12), reference).tolerance > 10 + 20
+    assert compare(narrow(1200), reference).tolerance < 10 + 6
+    assert "fewer than 10" in compare(narrow(9), reference).reason
+
+
 def test_a_transfer_of_the_papers_stands_on_the_images_that_fooled_their_source():
     transfer = papers_figures()[Key("mnist", "GFZ", "transfer_pgd", "eps=0.3;from=GBZ", "accuracy_percent")]
     assert transfer.n == 6_750  # of 10,000: 32.5 % are left right
