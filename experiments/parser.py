@@ -220,16 +220,21 @@ def _seed_and_output(command):
     _output(command)
 
 
-def default_output() -> Path:
+def _default_output() -> Path:
     results = os.environ.get("DEEPBAYES_RESULTS")
     return Path(results).absolute() if results else ROOT / "results"
+
+
+def output_arguments(output: Path) -> tuple[str, ...]:
+    """What a printed command needs to find this results store: nothing where it is the default."""
+    return () if output == _default_output() else ("--output", str(output))
 
 
 def _output(command):
     command.add_argument(
         "--output",
         type=lambda p: Path(p).absolute(),
-        default=default_output(),
+        default=_default_output(),
         metavar="DIR",
         help="results store (default: $DEEPBAYES_RESULTS, else results/)",
     )

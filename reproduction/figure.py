@@ -13,7 +13,7 @@ import numpy as np
 
 from experiments.context import check_writable
 from experiments.errors import UsageError
-from experiments.parser import default_output
+from experiments.parser import output_arguments
 from experiments.progress import say
 from experiments.reporting.figures import save, style
 from experiments.reporting.reference import Key, Published, published, published_values
@@ -78,7 +78,7 @@ def _shown(place: str, names: list[str]) -> list[Published]:
 
 
 def _what_makes(place: str, missing: list[Published], options: argparse.Namespace) -> list[list[str]]:
-    output = ("--output", str(options.output)) if options.output != default_output() else ()
+    output = output_arguments(options.output)
     if place in TRANSFER:
         return [step.arguments("100", output) for step in needed(missing)]
     keys = {p.key for p in missing}

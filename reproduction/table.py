@@ -10,7 +10,7 @@ from dataclasses import replace
 from data.registry import DATASETS
 from experiments.context import check_writable
 from experiments.errors import UsageError
-from experiments.parser import ROOT, default_output
+from experiments.parser import ROOT, output_arguments
 from experiments.progress import print_tables, say
 from experiments.reporting.reference import Published
 from models.files import atomic
@@ -121,7 +121,7 @@ def _steps(options: argparse.Namespace, missing: list[Published]) -> list[tuple[
     """The commands to run, training first where there are no weights."""
     steps, trained = [], set()
     extra = ("--data-dir", str(options.data_dir)) if options.data_dir else ()
-    extra += ("--output", str(options.output)) if options.output != default_output() else ()
+    extra += output_arguments(options.output)
     for step in needed(missing):
         if options.weights or without_weights(step):
             step = replace(step, weights=str(options.weights or own_weights(options.output, step.dataset)))

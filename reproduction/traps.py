@@ -121,8 +121,8 @@ def index_fault(ours: Measured) -> str:
 def _changed_from_the_paper(settings: dict) -> list[str]:
     """Options with other values than the paper's attack has.
 
-    Of sign attacks log-odds only guard against underflow: where the
-    cross-entropy does not vanish, the direction is the same.
+    Of sign attacks log-odds only guard against underflow: where the cross-entropy does not vanish, the direction is the
+    same.
     """
     paper, options = ATTACKS[settings["attack"]].defaults("paper"), settings.get("options", {})
     same = {*IN_KEYS}
