@@ -75,7 +75,7 @@ class _Weights:
         for folder in [self._chosen] if self._chosen else [None, own]:
             with contextlib.suppress(FileError):
                 card = usable_card(dataset, name, folder, dim_z)
-                if folder != own or trained_for(card, dataset, self._epochs):
+                if folder in (self._chosen, None) or trained_for(card, dataset, self._epochs):
                     return card["sha256"]
         return None
 

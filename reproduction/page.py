@@ -22,7 +22,7 @@ from reproduction.compare import INCOMPARABLE, OUTSIDE, WITHIN
 from reproduction.gathered import COMMITTED, best, figures_of, figures_that_count
 from reproduction.layout import tables_of
 from reproduction.measured import key_of
-from reproduction.regression import comparisons_of
+from reproduction.regression import compared
 
 FILES = (ROOT / "docs" / "reproduction.md", ROOT / "README.md")
 _PART = re.compile(r"<!-- measured: ([^>]+?) -->.*?<!-- end -->", re.DOTALL)
@@ -135,7 +135,7 @@ def _ours():
 
 @cache
 def _comparisons():
-    return comparisons_of([COMMITTED], None)
+    return compared([COMMITTED])[0]
 
 
 if __name__ == "__main__":

@@ -23,9 +23,8 @@ from reproduction.measured import Measured, measured
 def run(options: argparse.Namespace) -> int:
     check_writable(options.output)
     folders = [options.results] if options.results else [COMMITTED, options.output]
-    comparisons = comparisons_of(folders, options.against)
+    comparisons, gone = compared(folders, options.against)
     where = f"{_listed(folders)} against {options.against or 'the paper'}"
-    gone = gone_from(folders, options.against)
     files = regression_report.write(comparisons, gone, where, options.output / "regression")
     shown = [regression_report.summary(comparisons, where), *regression_report.listings(comparisons, gone)]
     print_tables((table.rich() for table in shown), files[0])
@@ -35,8 +34,11 @@ def run(options: argparse.Namespace) -> int:
     return 1 if any(c.verdict == OUTSIDE for c in comparisons) else 0
 
 
-def comparisons_of(folders: list[Path], against: Path | None) -> list[Comparison]:
-    """Every figure of results folders that has a reference, beside it.
+def compared(folders: list[Path], against: Path | None = None) -> tuple[list[Comparison], list[Measured]]:
+    """Every figure of results folders that has a reference, beside it; and what an earlier folder alone holds.
+
+    Args:
+      against: an earlier results folder; None is the paper.
 
     Raises:
       UsageError: no results there, no reference there, or none that measure the same.
@@ -44,27 +46,22 @@ def comparisons_of(folders: list[Path], against: Path | None) -> list[Comparison
     if against is not None and not against.is_dir() and against.resolve() != FILE:
         lacks = "" if against.exists() else ", which does not exist"
         raise UsageError(f"--against takes a results folder or {FILE}, not {against}{lacks}")
-    figures = _figures(folders)
+    figures, gone = _figures(folders), []
     if against is None or against.is_file():
         reference = papers_figures()
         pairs = [(f, reference.get(f.key), True) for f in figures]
     else:
-        reference = earlier(_figures([against]), against)
+        before = _figures([against])
+        reference = earlier(before, against)
         pairs = [(f, reference.get(identity(f)), False) for f in figures]
+        there = {identity(f) for f in figures}
+        gone = list({identity(f): f for f in before if identity(f) not in there}.values())
     found = [compare(figure, ref, to_paper) for figure, ref, to_paper in pairs if ref is not None]
     if not found:
         raise UsageError(
             f"none of the {len(figures)} figures in {_listed(folders)} has a reference in {against or FILE}"
         )
-    return sorted(found, key=_place)
-
-
-def gone_from(folders: list[Path], against: Path | None) -> list[Measured]:
-    """What an earlier results folder holds and these do not; nothing where the reference is the paper."""
-    if against is None or against.is_file():
-        return []
-    there = {identity(f) for f in _figures(folders)}
-    return list({identity(f): f for f in _figures([against]) if identity(f) not in there}.values())
+    return sorted(found, key=_place), gone
 
 
 def _place(c: Comparison) -> tuple:

@@ -14,12 +14,12 @@ from models.zoo import usable_card
 from reproduction import page
 from reproduction.compare import INCOMPARABLE, OUTSIDE, WITHIN
 from reproduction.gathered import COMMITTED, figures_that_count
-from reproduction.regression import comparisons_of
+from reproduction.regression import compared
 
 
 @pytest.fixture(scope="module")
 def comparisons():
-    return comparisons_of([COMMITTED], None)
+    return compared([COMMITTED])[0]
 
 
 def test_they_are_of_the_shipped_weights_the_official_test_set_and_the_papers_protocol():

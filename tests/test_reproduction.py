@@ -20,11 +20,11 @@ from experiments.results import ResultsStore, settings_hash
 from models.factorisation import SEVEN_NAMES
 from models.files import FileError
 from reproduction.figure import draw
-from reproduction.gathered import best, figures_of, figures_that_count, places
+from reproduction.gathered import best, figures_of, figures_that_count, own_weights, places
 from reproduction.layout import METRICS, in_lines, tables_of
 from reproduction.measured import key_of, measured
 from reproduction.needs import why_not
-from reproduction.regression import comparisons_of
+from reproduction.regression import compared
 
 
 @pytest.fixture(autouse=True)
@@ -244,7 +244,8 @@ def test_figures_of_weights_trained_for_fewer_epochs_count_where_those_were_aske
     assert figures_that_count(as_official) == []
     assert figures_that_count(as_official, epochs=4) == []
     assert len(figures_that_count(as_official, epochs=3)) > 20
-    assert len(figures_that_count(as_official, weights=as_official)) > 20  # the user's choice
+    for chosen in (as_official, own_weights(as_official, "mnist")):
+        assert len(figures_that_count(as_official, weights=chosen)) > 20  # the user's choice
     note = tables_of("Table F.1", figures_of("Table F.1"), {}, "Weights that do not ship had 3 epochs.")[0].caption
     assert note.endswith("Weights that do not ship had 3 epochs.")
 
@@ -292,10 +293,10 @@ def test_the_figure_of_a_transfer_has_accuracy_and_detection_ours_and_the_papers
 
 def test_a_regression_lists_its_figures_in_one_order_whatever_the_age_of_the_files(results, tmp_path):
     shutil.copytree(results / "mnist5k", tmp_path / "mnist5k")
-    before = [c.ours.key for c in comparisons_of([tmp_path], None)]
+    before = [c.ours.key for c in compared([tmp_path])[0]]
     for k, file in enumerate(sorted(tmp_path.rglob("*.json"), reverse=True)):
         os.utime(file, (k, k))
-    assert [c.ours.key for c in comparisons_of([tmp_path], None)] == before
+    assert [c.ours.key for c in compared([tmp_path])[0]] == before
     assert [k.attack for k in before] == sorted(k.attack for k in before)
 
 
@@ -305,7 +306,7 @@ def test_a_regression_counts_a_figure_once_on_the_most_images_and_a_folder_once(
         content = json.loads(clean.read_text())
         content["settings"] |= changed
         clean.with_name(f"clean-{next(iter(changed))}.json").write_text(json.dumps(content))
-    found = comparisons_of([as_official, as_official / "mnist" / ".."], None)
+    found = compared([as_official, as_official / "mnist" / ".."])[0]
     runs = [c.ours.settings for c in found if c.ours.key[1:3] == ("DFX", "clean")]
     assert sorted((s["num_images"], s["seed"]) for s in runs) == [(20, 0), (20, 1)]
 
