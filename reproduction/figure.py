@@ -19,8 +19,8 @@ from experiments.reporting.figures import save, style
 from experiments.reporting.reference import Key, Published, published, published_values
 from experiments.reporting.transfer_tables import draw_rates
 from models.factorisation import SEVEN_NAMES
+from reproduction.compare import INCOMPARABLE, compare, papers_figures
 from reproduction.gathered import best, figures_of, figures_that_count, places
-from reproduction.layout import traps
 from reproduction.measured import Measured
 from reproduction.needs import needed, why_not
 
@@ -39,7 +39,8 @@ _MATRICES = {
     "accuracy_percent": "accuracy (%) on images that fooled the column's",
     "tp_logit_percent": "logit detection (%) of images that fool the row's",
 }
-_LABELS = ("accuracy (%)", "mean minimum Linf", "mean L2 of successes", "marginal (%)", "logit (%)", "KL (%)")
+_LABELS = ("accuracy (%)", "mean minimum Linf", "mean L2 of successes",
+           *(f"noticed by {d} (%)" for d in ("marginal", "logit", "KL")))  # fmt: skip
 
 
 def run(options: argparse.Namespace) -> int:
@@ -98,13 +99,13 @@ def draw(place: str, ours: dict[Key, Measured], names: list[str], file: Path) ->
     rows = [(m, text) for m, text in zip(_ROWS, _LABELS, strict=True) if any(k.metric == m for k in wanted)]
     shape = len(rows), 2 * len(attacks)
     figure, axes = plt.subplots(*shape, figsize=(3.6 * shape[1], 2.7 * shape[0]), sharey="row", squeeze=False)
-    styles = style(names)
+    styles, unlike = style(names), _unlike(wanted, ours)
     for column, attack in enumerate(attacks):
         for row, (metric, text) in enumerate(rows):
             keys = [k for k in wanted if k.attack == attack and k.metric == metric]
             mine, theirs = axes[row, 2 * column], axes[row, 2 * column + 1]
-            _panel(mine, {k: ours[k] for k in keys if k in ours}, names, styles)
-            _panel(theirs, {k: paper[k] for k in keys}, names, styles)
+            _panel(mine, {k: ours[k] for k in keys if k in ours}, names, styles, unlike)
+            _panel(theirs, {k: paper[k] for k in keys}, names, styles, unlike)
             _dress(mine, keys, names)
             _dress(theirs, keys, names)
             mine.set_xlim(theirs.get_xlim())
@@ -128,23 +129,32 @@ def _title(title: str, drawn: list[Key], ours: dict[Key, Measured]) -> str:
     stands = f"{n[0]:,}" if len(n) == 1 else f"{n[0]:,} to {n[-1]:,}"
     protocols = " and ".join(sorted({s["protocol"]["name"] for s in settings}))
     lines = [f"{title}; ours on {stands} images, protocol {protocols}"]
-    return "\n".join([*lines, *(f"not like for like: {why}" for why in traps(drawn))])
+    reasons = sorted(set(_unlike(drawn, ours).values()))
+    return "\n".join([*lines, *(f"not like for like (hollow in curves): {why}" for why in reasons)])
 
 
-def _panel(axis, values: dict[Key, Measured | float], names: list[str], styles: dict) -> None:
-    """Curves over the parameter; a point a classifier where the figure is over a whole grid."""
+def _unlike(keys: list[Key], ours: dict[Key, Measured]) -> dict[Key, str]:
+    """Those of ours that should not be held against the paper's, and why."""
+    found = {k: compare(ours[k], papers_figures()[k]) for k in keys if k in ours and ours[k].value is not None}
+    return {k: c.reason for k, c in found.items() if c.verdict == INCOMPARABLE}
+
+
+def _panel(axis, values: dict[Key, Measured | float], names: list[str], styles: dict, unlike: dict[Key, str]) -> None:
+    """Curves over the parameter, hollow where not like for like; a point a classifier for figures over a whole grid."""
     if not values:
         axis.text(0.5, 0.5, "not run", transform=axis.transAxes, ha="center", color="0.5")
     for place, name in enumerate(names):
         own = {k: v for k, v in values.items() if k.classifier == name}
-        points = sorted((_x(k, place), *_triple(v)) for k, v in own.items())
+        points = sorted((_x(k, place), *_triple(v), k in unlike) for k, v in own.items())
         points = [p for p in points if p[1] is not None]
         if not points:
             continue
-        x, y, low, high = np.array(points, float).T
+        x, y, low, high, hollow = np.array(points, float).T
         whole = any(k.parameter.startswith("all") for k in own)
         line = {"linestyle": ""} if whole else {}
         axis.errorbar(x, y, yerr=[y - low, high - y], elinewidth=1, linewidth=1.2, **line, **styles[name])
+        hollow = hollow.astype(bool)
+        axis.plot(x[hollow], y[hollow], **styles[name], linestyle="", markerfacecolor="white", zorder=3)
 
 
 def _dress(axis, keys: list[Key], names: list[str]) -> None:

@@ -3,11 +3,12 @@
 import re
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import cycle
 
 from experiments.reporting.reference import Key, Published
 from experiments.reporting.tables import Table
 from models.factorisation import SEVEN_NAMES
-from reproduction.compare import INCOMPARABLE, OUTSIDE, WITHIN, Comparison, compare, papers_figures, reference_of
+from reproduction.compare import INCOMPARABLE, OUTSIDE, Comparison, compare, papers_figures, reference_of
 from reproduction.measured import Measured
 
 METRICS = {
@@ -24,7 +25,9 @@ METRICS = {
 IN_PIXELS = ("min_linf_mean", "min_linf_median", "l2_mean")
 _MOST_COLUMNS = 7
 _BETWEEN = " / "
-_MARKS = {WITHIN: "", OUTSIDE: "!", INCOMPARABLE: "*"}
+_OUTSIDE = "!"
+_NOT_ALIKE = "*†‡§"
+"""Marks of cells that are not like for like, one a reason."""
 
 
 def tables_of(place: str, figures: list[Published], ours: dict[Key, Measured], note: str = "") -> list[Table]:
@@ -69,19 +72,21 @@ def _table(place: str, text: str, figures: list[Published], ours: dict[Key, Meas
     by_cell = {(f.key.classifier, *_column(f)): f for f in figures}
     names = dict.fromkeys(f.key.classifier for f in figures)
     found = {f.key: compare(ours[f.key], reference_of(f)) for f in figures if f.key in ours}
-    rows = []
+    measured = [c for c in found.values() if c.ours.value is not None]
+    reasons = {c.reason for c in measured if c.verdict == INCOMPARABLE} | set(traps(f.key for f in figures))
+    marks, rows = dict(zip(sorted(reasons), cycle(_NOT_ALIKE), strict=False)), []
     for name in [*(n for n in SEVEN_NAMES if n in names), *(n for n in names if n not in SEVEN_NAMES)]:
         in_row = [by_cell.get((name, *column)) for column in columns]
-        rows.append([name, *("" if f is None else cell(found.get(f.key), f) for f in in_row)])
+        rows.append([name, *("" if f is None else _cell(found.get(f.key), f, marks) for f in in_row)])
     heads = [
         " ".join(_label(part) for part, same in zip(c, shared, strict=True) if not same) or "ours" for c in columns
     ]
     common = [_label(part) for part, same in zip(columns[0], shared, strict=True) if same and part]
     title = f"{place}: {text} ({', '.join(common)})" if common else f"{place}: {text}"
-    return Table(title, ["", *heads], rows, _caption(figures, [c for c in found.values() if c.ours.value is not None]))
+    return Table(title, ["", *heads], rows, _caption(figures, measured, marks))
 
 
-def _caption(figures: list[Published], found: list[Comparison]) -> str:
+def _caption(figures: list[Published], found: list[Comparison], marks: dict[str, str]) -> str:
     sources = "; ".join(dict.fromkeys(f.source for f in figures))
     caption = f"Ours with half its 95 % interval, the paper's, and the difference. {sources}."
     if found:
@@ -91,10 +96,9 @@ def _caption(figures: list[Published], found: list[Comparison]) -> str:
         caption += f" Ours stand on {stands} images, protocol {', '.join(protocols)}."
     digitised = sum(f.kind == "digitised" for f in figures)
     caption += f" {digitised} of the paper's were read off a plot." if digitised else ""
-    reasons = {c.reason for c in found if c.verdict == INCOMPARABLE} | set(traps(f.key for f in figures))
-    caption += "".join(f" {_MARKS[INCOMPARABLE]} not like for like: {why}." for why in sorted(reasons))
+    caption += "".join(f" {mark} not like for like: {why}." for why, mark in marks.items())
     outside = any(c.verdict == OUTSIDE for c in found)
-    return caption + (f" {_MARKS[OUTSIDE]} outside the tolerance." if outside else "")
+    return caption + (f" {_OUTSIDE} outside the tolerance." if outside else "")
 
 
 def traps(keys: Iterable[Key]) -> list[str]:
@@ -106,14 +110,15 @@ def _label(part: str) -> str:
     return part.replace("<=", " up to ").replace("=", " ").replace(";", ", ").replace("_", " ")
 
 
-def cell(found: Comparison | None, figure: Published) -> str:
+def _cell(found: Comparison | None, figure: Published, marks: dict[str, str]) -> str:
     """ "62.0 +-3.1 / 74.5 (-12.5)!"; "- / 74.5" where there is nothing of ours, n/a where nothing could be measured."""
     digits = 3 if figure.key.metric in IN_PIXELS else 1
-    paper = f"{figure.value:.{digits}f}{_MARKS[INCOMPARABLE] if reference_of(figure).why_not else ''}"
     if found is None or found.difference is None:
-        return f"{'-' if found is None else 'n/a'}{_BETWEEN}{paper}"
+        why = reference_of(figure).why_not
+        return f"{'-' if found is None else 'n/a'}{_BETWEEN}{figure.value:.{digits}f}{marks.get(why, '')}"
     half = f" +-{found.ours.half:.{digits}f}" if found.ours.half else ""
-    difference = f"({found.difference:+.{digits}f}){_MARKS[found.verdict]}"
+    mark = _OUTSIDE if found.verdict == OUTSIDE else marks.get(found.reason, "")
+    difference = f"({found.difference:+.{digits}f}){mark}"
     return f"{found.ours.value:.{digits}f}{half}{_BETWEEN}{figure.value:.{digits}f} {difference}"
 
 

@@ -48,7 +48,8 @@ def summary(comparisons: list[Comparison], where: str) -> Table:
     rows = [[" ".join(k for k in kind if k), *(str(n[v]) for v in _VERDICTS), _share(n)] for kind, n in counts.items()]
     caption = (
         f"{where}. Within: the difference is at most the 95 % error of both figures plus 1 point (clean accuracy), 6 "
-        "(under attack) or 10 (detection rates); others as reproduction/compare.py says."
+        "(under attack) or 10 (detection rates); others as reproduction/compare.py says. tp: the share of successful "
+        "attacks that a detector notices; min linf: the smallest eps that fools; from: whose images a transfer moves."
     )
     return Table("Regression", ["", *_VERDICTS, "within, % of comparable"], rows, caption)
 

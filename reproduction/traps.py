@@ -113,8 +113,8 @@ def index_fault(ours: Measured) -> str:
     if min(left) >= FEW_LEFT or not any(left):
         return ""
     return (
-        "2019's index fault in KL detection reaches only what comes after the first image that is not fooled, and "
-        f"fewer than {FEW_LEFT} are not in one of the runs"
+        f"in one of the runs fewer than {FEW_LEFT} images were not fooled, and 2019's index fault in KL detection "
+        "makes the rate depend on which"
     )
 
 

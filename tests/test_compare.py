@@ -14,7 +14,13 @@ from reproduction.measured import Measured, measured
 
 
 def figure(value, n=1000, key=("mnist", "GFZ", "pgd", "eps=0.2", "accuracy_percent"), **settings) -> Measured:
-    usual = {"dataset": key[0], "attack": key[2], "samples": 10, "targeted": False, "protocol": {"name": "paper"}}
+    usual = {
+        "dataset": key[0],
+        "attack": key[2].removeprefix("transfer_"),
+        "samples": 10,
+        "targeted": False,
+        "protocol": {"name": "paper"},
+    }
     usual["num_images"] = 10_000
     share = rate(round(value / 100 * n), n) if value is not None else {"low": None, "high": None}
     low, high = (None if share[k] is None else 100 * share[k] for k in ("low", "high"))

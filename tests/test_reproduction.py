@@ -418,10 +418,11 @@ def test_a_table_says_what_of_it_is_not_like_for_like(place, why):
 
 def test_a_cell_outside_and_one_not_like_for_like_are_marked_and_the_marks_explained():
     keys = [f.key for f in figures_of("Table F.2") if f.key.classifier == "DFX" and f.key.metric == "accuracy_percent"]
-    ours = {key: figure(value, key=key) for key, value in zip(keys, (47.0, 30.0, 0.0), strict=False)}
+    ours = {key: figure(value, key=key) for key, value in zip(keys, (47.0, 30.0, 0.0, 0.0), strict=False)}
     ours[keys[2]].settings["targeted"] = True
+    ours[keys[3]].settings["samples"] = 5
     table, *_ = tables_of("Table F.2", figures_of("Table F.2"), ours)
-    within, outside, other, *_ = next(cells for name, *cells in table.rows if name == "DFX")
-    assert (within[-1], outside[-1], other[-1]) == (")", "!", "*")
-    assert "* not like for like: aimed at a label." in table.caption
+    within, outside, *others, _ = next(cells for name, *cells in table.rows if name == "DFX")
+    assert (within[-1], outside[-1], *(cell[-1] for cell in others)) == (")", "!", "†", "*")
+    assert "* not like for like: K = 5, the paper's is 10. † not like for like: aimed at a label." in table.caption
     assert "! outside the tolerance." in table.caption
