@@ -64,19 +64,31 @@ def histograms(group: DetectionGroup, arrays, file: Path) -> Path:
                 axis.set_xticks([])
                 continue
             clean, attacked = stored[f"{detector}_clean"], stored[f"{detector}_attacked"][stored["success"]]
-            top = np.quantile(np.concatenate([clean, attacked]), 0.99)
-            bins = np.linspace(min(clean.min(), attacked.min(initial=np.inf)), max(top, clean.min() + 1e-3), 40)
-            axis.hist(np.minimum(clean, bins[-1]), bins, density=True, alpha=0.6, color="tab:green", label="clean test")
+            both = np.concatenate([clean, attacked])
+            if DETECTORS[detector].needs_density:
+                bins = np.linspace(both.min(), max(np.quantile(both, 0.99), both.min() + 1e-3), 40)
+            else:  # a distance of posteriors spans orders of magnitude
+                bins = np.geomspace(_SMALLEST, max(both.max(), 2 * _SMALLEST), 40)
+                axis.set_xscale("log")
+            _bars(axis, clean, bins, color="tab:green", label="clean test")
             if len(attacked):
-                axis.hist(np.minimum(attacked, bins[-1]), bins, density=True, alpha=0.6, color="tab:red",
-                          label="successful attacks")  # fmt: skip
+                _bars(axis, attacked, bins, color="tab:red", label="successful attacks")
     handles, labels = axes[0, -1].get_legend_handles_labels()
     figure.legend(handles, labels, loc="upper right", fontsize=8, ncols=2)
     figure.suptitle(
-        f"{_title(group)}, {group.label(value)}; the last bin holds what lies beyond", fontsize=9, x=0.02, ha="left"
+        f"{_title(group)}, {group.label(value)}; the outer bins hold what lies beyond", fontsize=9, x=0.02, ha="left"
     )
     figure.tight_layout(rect=(0, 0, 1, 0.98))
     return save(figure, file)
+
+
+_SMALLEST = 1e-5
+"""Where the axis of a distance of posteriors begins."""
+
+
+def _bars(axis, values: np.ndarray, bins: np.ndarray, **how) -> None:
+    """The share of the values in each bin."""
+    axis.hist(np.clip(values, bins[0], bins[-1]), bins, weights=np.full(len(values), 1 / len(values)), alpha=0.6, **how)
 
 
 def roc_curves(group: DetectionGroup, arrays, file: Path) -> Path:

@@ -11,7 +11,9 @@ import matplotlib.pyplot as plt
 from attacks.registry import ATTACKS
 from experiments.reporting.reference import curve_of_2019, paper_accuracy, paper_images
 from experiments.reporting.tables import Group
+from models.factorisation import FACTORISATIONS
 from models.files import atomic
+from models.zoo import name_and_dim_z
 
 _MARKERS = "osD^vPX*<>"
 _COLOURS = {"G": plt.get_cmap("Blues"), "D": plt.get_cmap("Oranges")}
@@ -115,20 +117,52 @@ def _spread(n: int, shown: int) -> list[int]:
 
 
 def training_curves(dataset: str, histories: dict[str, list[dict]], file: Path) -> Path:
-    """Bound and validation accuracy by epoch, a line a classifier; dashed, how the 2019 code learnt it where known."""
+    """Bound, with and without a density of x, and validation accuracy by epoch, a line a classifier.
+
+    Where it is known how the 2019 code learns one, a panel shows its first epochs beside ours.
+    """
     styles = style(list(histories))
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4))
+    dense = {name: _models_x(name) for name in histories}
+    curves_2019 = {name: curve for name in histories if (curve := curve_of_2019(dataset, name))}
+    width = len(set(dense.values())) + 1 + len(curves_2019)
+    shape = (1, width) if width < 4 else (2, 2)
+    figure, axes = plt.subplots(*shape, figsize=(4.6 * shape[1], 4 * shape[0]), squeeze=False)
+    axes = list(axes.flat)
+    *bounds, accuracy = axes[: width - len(curves_2019)]
+    for axis, has_density in zip(bounds, sorted(set(dense.values()), reverse=True), strict=True):
+        shown = {name: rows for name, rows in histories.items() if dense[name] == has_density}
+        for name, rows in shown.items():
+            axis.plot([r["epoch"] for r in rows], [r["bound"] for r in rows], label=name, **styles[name], markevery=5)
+        lowest = min(rows[min(_STEEP, len(rows)) - 1]["bound"] for rows in shown.values())
+        highest = max(r["bound"] for rows in shown.values() for r in rows)
+        axis.set(ylabel="lower bound (nats, mean over the epoch)", title="training bound")
+        if lowest < highest:
+            axis.set_ylim(lowest - 0.05 * (highest - lowest), highest + 0.05 * (highest - lowest))
     for name, rows in histories.items():
-        left.plot([r["epoch"] for r in rows], [r["bound"] for r in rows], label=name, **styles[name], markevery=5)
-        known = [r for r in rows if r["accuracy"] is not None]
-        right.plot([r["epoch"] for r in known], [100 * r["accuracy"] for r in known], label=name, **styles[name])
-        if known_2019 := curve_of_2019(dataset, name):
-            for axis, key, scale in ((left, "bound", 1), (right, "accuracy", 100)):
-                points = [(p["epoch"], scale * p[key]) for p in known_2019 if p["epoch"] >= 1]
-                axis.plot(*zip(*points, strict=True), "k--", linewidth=1, label=f"{name}, 2019 code")
-    left.set(xlabel="epoch", ylabel="lower bound (nats, mean over the epoch)", title="training bound")
-    right.set(xlabel="epoch", ylabel="accuracy (%)", title="validation accuracy")
-    for axis in (left, right):
+        accuracy.plot(*_accuracies(rows), label=name, **styles[name])
+    accuracy.set(ylabel="accuracy (%)", title="validation accuracy")
+    for axis, (name, curve) in zip(axes[width - len(curves_2019) :], curves_2019.items(), strict=True):
+        axis.plot(*_accuracies(histories[name]), label="ours", **styles[name])
+        axis.plot(*_accuracies(curve), "k--", linewidth=1, label="2019 code")
+        axis.set(ylabel="accuracy (%)", title=f"{name} beside the 2019 code", xlim=(0, 1.3 * curve[-1]["epoch"]))
+    for axis in axes:
+        axis.set_xlabel("epoch")
         axis.grid(alpha=0.3)
-    right.legend(fontsize=8)
+        axis.legend(fontsize=8)
+    figure.tight_layout()
     return save(figure, file)
+
+
+_STEEP = 5
+"""Epochs in which a bound rises so fast that an axis from its start on would flatten the rest."""
+
+
+def _models_x(name: str) -> bool:
+    factorisation = FACTORISATIONS.get(name_and_dim_z(name)[0])
+    return factorisation is None or factorisation.models_x
+
+
+def _accuracies(rows: list[dict]) -> tuple[list[float], list[float]]:
+    """Epochs and accuracies in percent, where known."""
+    known = [r for r in rows if r["accuracy"] is not None]
+    return [r["epoch"] for r in known], [100 * r["accuracy"] for r in known]
