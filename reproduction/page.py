@@ -12,7 +12,7 @@ from functools import cache
 from attacks.registry import ATTACKS
 from data.registry import DATASETS
 from experiments.parser import ROOT
-from experiments.plan import value_of
+from experiments.plan import changed_options, value_of
 from experiments.reporting.reference import Key, published_values
 from experiments.results import ResultsStore
 from models.factorisation import SEVEN_NAMES
@@ -23,6 +23,8 @@ from reproduction.gathered import COMMITTED, best, figures_of, figures_that_coun
 from reproduction.layout import tables_of
 from reproduction.measured import key_of
 from reproduction.regression import compared
+from reproduction.traps import IN_KEYS
+from reproduction.worst_case import worst_case
 
 FILES = (ROOT / "docs" / "reproduction.md", ROOT / "README.md")
 _PART = re.compile(r"<!-- measured: ([^>]+?) -->.*?<!-- end -->", re.DOTALL)
@@ -95,10 +97,11 @@ def _order(settings: dict) -> tuple:
 
 
 def _label(settings: dict) -> str:
-    """ "pgd", "greybox pgd", "wbs logit, lambda 0.1"."""
+    """ "pgd", "greybox pgd", "wbs logit, lambda 0.1", "mim, steps 100"."""
     key = key_of(settings, "")
-    weight = key.parts.get("lambda", "0")
-    return key.attack.replace("_", " ") + (f", lambda {weight}" if weight != "0" else "")
+    changed = {n: v for n, v in changed_options(settings).items() if n not in IN_KEYS}
+    changed |= {n: v for n, v in key.parts.items() if n == "lambda" and v != "0"}
+    return ", ".join([key.attack.replace("_", " "), *(f"{n} {v}" for n, v in changed.items())])
 
 
 def summary(_: str) -> str:
@@ -123,8 +126,23 @@ def count(what: str) -> str:
     return str(len(found))
 
 
+def worst(which: str) -> str:
+    """What stays right under all of FGSM, PGD and MIM; "short": beside PGD alone, a row a classifier."""
+    whole = worst_case(ResultsStore(COMMITTED).all(), "mnist")
+    if which != "short":
+        return whole.markdown()
+    cells: dict[str, dict[str, str]] = {}
+    for place, *shares in whole.rows:
+        name, eps = place.split(", ")
+        cells.setdefault(name, {})[eps] = f"{shares[-1]} ({shares[whole.heads.index('PGD') - 1]})"
+    heads = list(cells[SEVEN_NAMES[0]])
+    lines = ["| all attacks (PGD alone) | " + " | ".join(heads) + " |", "|---|" + "---:|" * len(heads)]
+    return "\n".join([*lines, *(f"| {name} | {' | '.join(of.values())} |" for name, of in cells.items())])
+
+
 _PARTS: dict[str, Callable[[str], str]] = {
     "table": table, "accuracy": accuracy, "runs": runs, "summary": summary, "listing": listing, "count": count,
+    "worst": worst,
 }  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from reproduction import page
 from reproduction.compare import INCOMPARABLE, OUTSIDE, WITHIN
 from reproduction.gathered import COMMITTED, figures_that_count
 from reproduction.regression import compared
+from reproduction.worst_case import worst_case
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +54,27 @@ def test_a_measured_part_is_written_anew_and_the_text_around_it_stays():
     assert "old" not in page.filled(text)
     with pytest.raises(KeyError, match="guess"):
         page.filled("<!-- measured: guess -->93<!-- end -->")
+
+
+def test_the_worst_case_is_by_image_over_the_digits_that_all_runs_share():
+    results = ResultsStore(COMMITTED).all()
+    table = worst_case(results, "mnist")
+    right = []
+    for name, n in (("fgsm", 1000), ("pgd", 1000), ("mim", 300)):
+        alone = next(r for r in results if _is(r, name, n))["predictions"]
+        labels = next(r for r in results if _is(r, "clean", n))["labels"]
+        right.append([alone[k] == labels[k] for k in range(0, n, n // 100)])  # n digits at even distances of 10,000
+    heads, cells = table.heads[1:], next(cells for name, *cells in table.rows if name == "DFZ, eps 0.1")
+    shown = dict(zip(heads, map(int, filter(None, cells)), strict=False))
+    assert [shown["FGSM"], shown["PGD"], shown["MIM"]] == [sum(r) for r in right]
+    assert int(cells[-1]) <= sum(all(of) for of in zip(*right, strict=True)) < min(map(sum, right))
+    assert "same 100 test images" in table.caption
+
+
+def _is(result: dict, attack: str, n: int) -> bool:
+    s = result["settings"]
+    usual = "detection" not in s and s.get("options", {}).get("steps", 40) == 40 and "through" not in s
+    return usual and (s["victim"], s["attack"], s.get("eps", 0.1), s["num_images"]) == ("DFZ", attack, 0.1, n)
 
 
 def test_nine_in_ten_of_the_comparable_figures_are_within(comparisons):

@@ -1,0 +1,59 @@
+"""The worst case over stored FGSM, PGD and MIM: an image is right where it stays right under every one of them.
+
+Runs on different numbers of images share some: n of them stand at even distances in the test set (`Images.spread`).
+Every run is evaluated with noise of its own, so that what is wrong by chance alone counts, too.
+"""
+
+import numpy as np
+
+from experiments.intervals import rate
+from experiments.plan import changed_options
+from experiments.reporting.tables import Table
+from models.factorisation import SEVEN_NAMES
+from reproduction.traps import PAPERS_IMAGES
+
+_ATTACKS = ("fgsm", "pgd", "mim")
+_ALL = "all of them"
+
+
+def worst_case(results: list[dict], dataset: str) -> Table:
+    """Accuracy in % under each attack on the classifier itself and under all, by classifier and eps.
+
+    All stand on the test images that every one of these runs holds; left out is an eps that MIM was not run at.
+    """
+    rights, n = _rights(results, dataset)
+    heads = sorted(
+        {label for of in rights.values() for label in of}, key=lambda label: (_ATTACKS.index(label[0]), label)
+    )
+    rows = []
+    for (name, eps), of in sorted(rights.items(), key=lambda item: (SEVEN_NAMES.index(item[0][0]), item[0][1])):
+        of[_ALL] = np.all(list(of.values()), axis=0)
+        rows.append([f"{name}, eps {eps:g}", *(f"{100 * of[h].mean():.0f}" if h in of else "" for h in [*heads, _ALL])])
+    half = 100 * max(rate(k, n)["high"] - rate(k, n)["low"] for k in range(n + 1)) / 2
+    caption = f"Accuracy in % on the same {n} test images (95 % intervals at most +-{half:.0f} points)."
+    return Table("Worst case over attacks", ["", *map(_said, heads), _ALL], rows, caption)
+
+
+def _rights(results: list[dict], dataset: str) -> tuple[dict[tuple, dict[tuple, np.ndarray]], int]:
+    """(classifier, eps) -> attack -> which of the n common images stay right; and n."""
+    labels, runs = {}, {}
+    for s, result in ((r["settings"], r) for r in results):
+        if s["dataset"] != dataset or "detection" in s or "through" in s:
+            continue
+        places = np.arange(s["num_images"]) * PAPERS_IMAGES[dataset] // s["num_images"]
+        if s["attack"] == "clean":
+            labels |= zip(places, result["labels"], strict=True)
+        elif s["attack"] in _ATTACKS:
+            key = s["attack"], *sorted(changed_options(s).items())
+            runs.setdefault((s["victim"], s["eps"]), {})[key] = dict(zip(places, result["predictions"], strict=True))
+    runs = {at: of for at, of in runs.items() if {a for a, *_ in of} == {*_ATTACKS}}
+    common = sorted(set(labels).intersection(*(said for of in runs.values() for said in of.values())))
+    y = np.array([labels[p] for p in common])
+    return {
+        at: {a: np.array([said[p] for p in common]) == y for a, said in of.items()} for at, of in runs.items()
+    }, len(y)
+
+
+def _said(label: tuple) -> str:
+    name, *changed = label
+    return ", ".join([name.upper(), *(f"{option} {value}" for option, value in changed)])
