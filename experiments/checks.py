@@ -76,6 +76,8 @@ def run(options: argparse.Namespace) -> int:
     for victim in victims:
         lines = [*check(context, victim, found[victim.name]), weakest[victim.name]]
         settings = {"attack": "checks", "victim": victim.name} | context.settings() | victim.settings
+        if beside := [v.name for v in victims if v is not victim]:  # whose images one line compares
+            settings["beside"] = beside
         content = {"n": len(context.images), "lines": [asdict(line) for line in lines]}
         results.append(context.store.write(settings, content))
     report.show(context.store, results)

@@ -23,7 +23,7 @@ from attacks.registry import ATTACKS
 from data.registry import DATASETS
 from experiments.device import device
 from experiments.plan import value_of
-from experiments.protocol import PROTOCOLS
+from experiments.result_shape import faults
 from models.files import FileError, read_arrays, read_json, write_arrays, write_json
 
 PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "cleverhans", "numpy")
@@ -105,29 +105,10 @@ class ResultsStore:
                 result = read_json(file)
                 if isinstance(result.get("settings"), dict) and "attack" not in result["settings"]:
                     continue  # the card of training logits or of a student
-                _check(result, file)
+                if wrong := faults(result):
+                    raise FileError(f"{file} is not a result of this program ({', '.join(wrong)})")
             except FileError as error:
                 print(f"warning: {error}; left out", file=sys.stderr)
                 continue
             found.append(result)
         return found
-
-
-def _check(result: dict, file: Path) -> None:
-    """Raises FileError for what this program did not write: a foreign file, an edited one, one of an older version."""
-    s = result.get("settings")
-    if not isinstance(s, dict):
-        raise FileError(f"{file} is not a result")
-    attack = s["attack"]
-    kinds = {"dataset": str, "victim": str, "num_images": int, "seed": int, "protocol": dict}
-    if attack in ATTACKS:
-        kinds |= {ATTACKS[attack].parameter: int | float, "targeted": bool}
-    wrong = [name for name, kind in kinds.items() if not isinstance(s.get(name), kind)]
-    if not wrong:
-        known = {"dataset": s["dataset"] in DATASETS, "protocol": s["protocol"].get("name") in PROTOCOLS}
-        wrong = [name for name, found in known.items() if not found]
-    if wrong:
-        raise FileError(f"{file} is not a result of this program (settings: {', '.join(wrong)})")
-    holds = "detectors" if "detection" in s else "accuracy"
-    if (attack in ATTACKS or attack == "clean") and not isinstance(result.get(holds), dict):
-        raise FileError(f"{file} is not a result of this program ({holds} missing)")

@@ -21,7 +21,7 @@ from experiments.reporting.reference import FILE, Key, Published, published, pub
 from experiments.reporting.summary_tables import BEYOND
 from models.files import FileError
 from reproduction.measured import Measured
-from reproduction.traps import PAPERS_IMAGES, differs_from_the_paper, index_fault, trap
+from reproduction.traps import MEDIAN_STEPS, PAPERS_IMAGES, differs_from_the_paper, index_fault, trap
 
 WIDER = FILE.with_name("tolerances.csv")
 """Reasons for wider tolerances: patterns of dataset, classifier, attack, parameter, metric; tolerance; reason."""
@@ -39,6 +39,7 @@ class Reference:
     Attributes:
       n: images that it stands on; 0 where none is known.
       half: half its 95 % interval, where that does not follow from n.
+      images: attacked; 0 where none is known.
       why_not: why nothing should be held against it; "" where there is no reason.
     """
 
@@ -46,6 +47,7 @@ class Reference:
     n: int
     source: str
     half: float = 0.0
+    images: int = 0
     why_not: str = ""
 
 
@@ -67,12 +69,16 @@ class Comparison:
 
 
 def compare(ours: Measured, reference: Reference, against_paper: bool = True) -> Comparison:
-    why_not = reference.why_not
+    metric, why_not = ours.key.metric, reference.why_not
     if against_paper:
-        why_not = why_not or differs_from_the_paper(ours) or index_fault(ours)
+        why_not = why_not or differs_from_the_paper(ours)
+    if metric == "min_linf_median":
+        why_not = why_not or MEDIAN_STEPS
+    why_not = why_not or index_fault(ours, reference.n, reference.images)
     if ours.value is None:
         why_not = why_not or "no successful attack to measure on"
-    if ours.key.metric.startswith(("l2_mean", "tp_")) and ours.n < FEW_SUCCESSES:
+    fewest = min(ours.n, ours.n if against_paper else reference.n)
+    if metric.startswith(("l2_mean", "tp_")) and fewest < FEW_SUCCESSES:
         why_not = why_not or f"fewer than {FEW_SUCCESSES} successes to measure on"
     difference = None if ours.value is None else ours.value - reference.value
     if why_not:
@@ -90,12 +96,13 @@ def papers_figures() -> dict[Key, Reference]:
 
 def reference_of(p: Published) -> Reference:
     key, n = p.key, 1_000 if p.place == "Table 3" else PAPERS_IMAGES[p.key.dataset]
+    attacked = n if key._replace(metric="accuracy_percent") in published_values() else 0
     if source := key.parts.get("from"):  # on the images that fooled the source
         made = Key(key.dataset, source, key.attack.removeprefix("transfer_"), f"eps={key.parts['eps']}", "")
         n *= _fooled(made)
     if key.metric.startswith("tp_"):  # on the successful attacks
         n *= _fooled(key)
-    return Reference(p.value, round(n), p.source, why_not=trap(p))
+    return Reference(p.value, round(n), p.source, images=attacked, why_not=trap(p))
 
 
 def _fooled(key: Key) -> float:
@@ -142,9 +149,25 @@ def _wider() -> list[dict]:
 
 
 def earlier(figures: list[Measured], folder: Path) -> dict[tuple, Reference]:
-    """Figures of an earlier results folder to hold new ones against, by `identity`; of several that on most images."""
-    counted = sorted((f for f in figures if f.value is not None), key=lambda f: f.n)
-    return {identity(f): Reference(f.value, f.n, str(folder), f.half) for f in counted}
+    """Figures of an earlier results folder to hold new ones against, of several that on most images.
+
+    By `same_run`; and by `identity`, for new ones of other weights or seeds.
+    """
+    counted = sorted((f for f in figures if f.value is not None), key=lambda f: f.settings["num_images"])
+    found = {}
+    for f in counted:
+        reference = Reference(f.value, f.n, str(folder), f.half, f.settings["num_images"])
+        found |= {identity(f): reference, same_run(f): reference}
+    return found
+
+
+def same_run(figure: Measured) -> tuple:
+    """What two runs share that differ in their number of images alone."""
+    s = figure.settings
+    through = s.get("through", {})
+    guard = s.get("detection", {}).get("guard_settings", {})
+    weights = [of.get("weights_sha256") for of in (s, through, through.get("settings", {}), guard)]
+    return identity(figure), s["seed"], *weights
 
 
 def identity(figure: Measured) -> tuple:

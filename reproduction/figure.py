@@ -13,16 +13,16 @@ import numpy as np
 
 from experiments.context import check_writable
 from experiments.errors import UsageError
-from experiments.parser import output_arguments
 from experiments.progress import say
 from experiments.reporting.figures import save, style
 from experiments.reporting.reference import Key, Published, published, published_values
 from experiments.reporting.transfer_tables import draw_rates
 from models.factorisation import SEVEN_NAMES
 from reproduction.compare import INCOMPARABLE, compare, papers_figures
-from reproduction.gathered import best, figures_of, figures_that_count, places
+from reproduction.gathered import best, figures_of, figures_that_count
 from reproduction.measured import Measured
-from reproduction.needs import needed, why_not
+from reproduction.needs import why_not
+from reproduction.steps import steps_to
 
 ATTACKS_OF = {
     "Figure 3": ("mnist", ("fgsm", "pgd")),
@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
         wanted = [p for p in _shown(place, names) if not why_not(p)]
         if missing := [p for p in wanted if p.key not in ours]:
             say(f"{place} lacks {len(missing)} of {len(wanted)} figures; to make them:")
-            for arguments in _what_makes(place, missing, options):
+            for _, arguments in steps_to(missing, options.output):
                 say(f"  ./run_experiments.sh {shlex.join(arguments)}")
     return 0
 
@@ -76,16 +76,6 @@ def _shown(place: str, names: list[str]) -> list[Published]:
         found = [p for p in found if "dim_z" not in p.key.parameter and not p.key.parameter.startswith("eps<=")]
     parties = lambda k: {k.classifier, k.parts.get("from", k.classifier)}  # noqa: E731
     return list({p.key: p for p in found if parties(p.key) <= {*names} and p.key.metric in _ROWS}.values())
-
-
-def _what_makes(place: str, missing: list[Published], options: argparse.Namespace) -> list[list[str]]:
-    output = output_arguments(options.output)
-    if place in TRANSFER:
-        return [step.arguments("100", output) for step in needed(missing)]
-    keys = {p.key for p in missing}
-    found = {p.place for p in published() if p.key in keys}
-    whole = [p.removeprefix("Table ") for p in places() if p in found and len(figures_of(p)) == 130]
-    return [["table", *whole, "--yes", *output]]  # other tables show parts of these
 
 
 def draw(place: str, ours: dict[Key, Measured], names: list[str], file: Path) -> Path | None:

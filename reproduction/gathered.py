@@ -27,7 +27,7 @@ def figures_that_count(folder: Path, weights: Path | None = None, epochs: int | 
     """
     results = ResultsStore(COMMITTED).all() + ([] if folder == COMMITTED else ResultsStore(folder).all())
     known = _Weights(folder, weights, epochs)
-    return [f for f in measured(results) if known.made(f) and not differs_from_the_paper(f)]
+    return [f for f in measured(results) if not differs_from_the_paper(f) and known.made(f)]
 
 
 def best(figures: list[Measured], least: Callable[[str], int] = lambda dataset: 0) -> dict[Key, Measured]:

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -19,7 +18,6 @@ from experiments.students import LOOP_EPOCHS, LOOPS, STUDENT_EPOCHS
 from experiments.training_logits import DEFAULT_IMAGES
 from models import zoo
 from models.factorisation import FACTORISATIONS, SEVEN_NAMES
-from models.files import FileError
 from reproduction.traps import PAPERS_IMAGES
 
 PROTOCOL = "paper"
@@ -110,34 +108,9 @@ def _command(key: Key, detected: bool) -> tuple[str, ...]:
     return ("detect", "--attack", attack, *options) if detected else (attack, *options)
 
 
-def without_weights(run: Needed, epochs: int | None = 0) -> list[str]:
-    """Classifiers of a run that have no weights to run with.
-
-    Args:
-      epochs: that weights in a folder of the user's must have had; None is the paper's number.
-    """
-    folder, missing = Path(run.weights) if run.weights else None, []
-    for name in run.classifiers:
-        try:
-            card = zoo.usable_card(run.dataset, name, folder, run.dim_z)
-            if folder and not trained_for(card, run.dataset, epochs):
-                missing.append(name)
-        except FileError:
-            missing.append(name)
-    return missing
-
-
 def trained_for(card: dict, dataset: str, epochs: int | None) -> bool:
     """Whether weights had so many epochs; None is the paper's number."""
     return card["training"]["epochs"] >= (TRAINING[dataset][1] if epochs is None else epochs)
-
-
-def training(run: Needed, name: str, epochs: int | None) -> Needed:
-    """The command that trains one classifier of a run as those that ship were; epochs None is the paper's number."""
-    _, papers_epochs, rate = TRAINING[run.dataset]
-    command = ("train", *f"--dataset {run.dataset} --epochs {epochs or papers_epochs} --learning-rate {rate:g}".split())
-    command += ("--kl-warmup", "1") if name == "DBX" else ()  # without it z carries nothing, see docs/training.md
-    return Needed(command, run.dataset, run.dim_z, "", (), (name,))
 
 
 def images_run(num_images: int | None, dataset: str) -> int:

@@ -14,7 +14,7 @@ from experiments.reporting.reference import FILE
 from experiments.results import ResultsStore
 from models.factorisation import SEVEN_NAMES
 from reproduction import regression_report
-from reproduction.compare import INCOMPARABLE, OUTSIDE, Comparison, compare, earlier, identity, papers_figures
+from reproduction.compare import INCOMPARABLE, OUTSIDE, Comparison, compare, earlier, identity, papers_figures, same_run
 from reproduction.gathered import COMMITTED
 from reproduction.layout import METRICS
 from reproduction.measured import Measured, measured
@@ -53,7 +53,7 @@ def compared(folders: list[Path], against: Path | None = None) -> tuple[list[Com
     else:
         before = _figures([against])
         reference = earlier(before, against)
-        pairs = [(f, reference.get(identity(f)), False) for f in figures]
+        pairs = [(f, reference.get(same_run(f), reference.get(identity(f))), False) for f in figures]
         there = {identity(f) for f in figures}
         gone = list({identity(f): f for f in before if identity(f) not in there}.values())
     found = [compare(figure, ref, to_paper) for figure, ref, to_paper in pairs if ref is not None]
@@ -76,15 +76,10 @@ def _figures(folders: list[Path]) -> list[Measured]:
     found = []
     for folder in dict.fromkeys(f.resolve() for f in folders):
         figures = measured(ResultsStore(folder).all()) if folder.is_dir() else []
-        found += {_run(f): f for f in sorted(figures, key=lambda f: f.settings["num_images"])}.values()
+        found += {same_run(f): f for f in sorted(figures, key=lambda f: f.settings["num_images"])}.values()
     if not found:
         raise UsageError(f"no results in {_listed(folders)}; make some: ./run_experiments.sh detect --protocol paper")
     return found
-
-
-def _run(figure: Measured) -> tuple:
-    s = figure.settings
-    return identity(figure), s["seed"], s.get("weights_sha256"), s.get("through", {}).get("weights_sha256")
 
 
 def _listed(folders: list[Path]) -> str:

@@ -47,11 +47,12 @@ def summary(comparisons: list[Comparison], where: str) -> Table:
     counts["all", "", ""] = Counter(c.verdict for c in comparisons)
     rows = [[" ".join(k for k in kind if k), *(str(n[v]) for v in _VERDICTS), _share(n)] for kind, n in counts.items()]
     caption = (
-        f"{where}. Within: the difference is at most the 95 % error of both figures plus 1 point (clean accuracy), 6 "
-        "(under attack) or 10 (detection rates); others as reproduction/compare.py says. tp: the share of successful "
-        "attacks that a detector notices; min linf: the smallest eps that fools; from: whose images a transfer moves."
+        f"{where}; last column: of the comparable. Within: the difference is at most the 95 % error of both figures "
+        "plus 1 point (clean accuracy), 6 (under attack) or 10 (detection rates); others as reproduction/compare.py "
+        "says. tp: the share of successful attacks that a detector notices; min linf: the smallest eps that fools; "
+        "from: whose images a transfer moves."
     )
-    return Table("Regression", ["", *_VERDICTS, "within, % of comparable"], rows, caption)
+    return Table("Regression", ["", *_VERDICTS, "within, %"], rows, caption)
 
 
 def _share(counts: Counter) -> str:
@@ -82,9 +83,9 @@ def listings(comparisons: list[Comparison], gone: list[Measured] = ()) -> list[T
 def _brief(title: str, comparisons: list[Comparison]) -> Table:
     """What fits a terminal."""
     rows = []
-    for c in comparisons:
+    for c, name in zip(comparisons, _names(comparisons), strict=True):
         shown = (c.ours.value, ""), (c.reference.value, ""), (c.difference, "+"), (c.tolerance, "")
-        rows.append([_name(c), *(_number(c, value, sign) for value, sign in shown)])
+        rows.append([name, *(_number(c, value, sign) for value, sign in shown)])
     return Table(title, ["figure", "ours", "theirs", "difference", "tolerance"], rows, "")
 
 
@@ -128,6 +129,12 @@ def _name(c: Comparison) -> str:
     return " ".join(part for part in parts if part)
 
 
+def _names(comparisons: list[Comparison]) -> list[str]:
+    """Each a name of its own, with the run where several runs measure the same."""
+    count = Counter(map(_name, comparisons))
+    return [f"{_name(c)} ({_run(c)})" if count[_name(c)] > 1 else _name(c) for c in comparisons]
+
+
 def _run(c: Comparison) -> str:
     """What tells one of several figures by the same name."""
     s = c.ours.settings
@@ -158,9 +165,9 @@ def _junit(comparisons: list[Comparison], where: str) -> str:
         "testsuite", name=f"regression: {where}", tests=str(len(comparisons)), failures=str(count[OUTSIDE]),
         skipped=str(count[INCOMPARABLE]), errors="0",
     )  # fmt: skip
-    for c in comparisons:
+    for c, name in zip(comparisons, _names(comparisons), strict=True):
         case = ElementTree.SubElement(
-            suite, "testcase", classname=f"{c.ours.key.dataset}.{c.ours.key.attack}", name=_name(c)
+            suite, "testcase", classname=f"{c.ours.key.dataset}.{c.ours.key.attack}", name=name
         )
         text = f"ours {_number(c, c.ours.value)} (n = {c.ours.n}), theirs {_number(c, c.reference.value)}"
         if c.verdict == OUTSIDE:

@@ -5,23 +5,20 @@ import os
 import shlex
 import subprocess
 import sys
-from dataclasses import replace
 
 from data.registry import DATASETS
 from experiments.context import check_writable
 from experiments.errors import UsageError
-from experiments.parser import ROOT, output_arguments
+from experiments.parser import ROOT
 from experiments.progress import print_tables, say
 from experiments.reporting.reference import Published
 from models.files import atomic
 from models.zoo import architecture
-from reproduction.gathered import best, figures_of, figures_that_count, own_weights, places
+from reproduction.gathered import best, figures_of, figures_that_count, places
 from reproduction.layout import in_lines, tables_of
 from reproduction.measured import Measured
-from reproduction.needs import Needed, Speed, hours, images_run, needed, training, why_not, without_weights
-
-USUAL_IMAGES = 100
-"""Of a run that `table` starts, unless told otherwise: hours instead of the days that the paper's 10,000 take."""
+from reproduction.needs import Needed, Speed, hours, images_run, why_not
+from reproduction.steps import USUAL_IMAGES, steps_to
 
 
 def run(options: argparse.Namespace) -> int:
@@ -37,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
     can = sum(not why_not(f) for f in figures)
     on = f" on {options.num_images or 'all'} images or more" if options.num_images != 0 else ""
     say(f"{can - len(missing)} of {can} figures are there{on}")
-    steps = _steps(options, missing)
+    steps = steps_to(missing, options.output, _num_images(options), options.weights, options.epochs, options.data_dir)
     _list(steps, _num_images(options))
     if not _agreed(options):
         return 0
@@ -117,24 +114,6 @@ def _say_what_cannot_be(figures: list[Published]) -> None:
         say(f"not measured: {n} figures ({reason})")
 
 
-def _steps(options: argparse.Namespace, missing: list[Published]) -> list[tuple[Needed, list[str]]]:
-    """The commands to run, training first where there are no weights."""
-    steps, trained = [], set()
-    extra = ("--data-dir", str(options.data_dir)) if options.data_dir else ()
-    extra += output_arguments(options.output)
-    for step in needed(missing):
-        if options.weights or without_weights(step):
-            step = replace(step, weights=str(options.weights or own_weights(options.output, step.dataset)))
-        for name in [] if options.weights else without_weights(step, options.epochs):
-            if (name, step.dataset, step.dim_z) not in trained:
-                train = training(step, name, options.epochs)
-                dim_z = ("--dim-z", str(step.dim_z)) if step.dim_z else ()
-                steps.append((train, [*train.command, "--classifiers", name, *dim_z, *extra]))
-                trained.add((name, step.dataset, step.dim_z))
-        steps.append((step, step.arguments(str(_num_images(options) or "all"), extra)))
-    return steps
-
-
 def _list(steps: list[tuple[Needed, list[str]]], num_images: int | None) -> None:
     speed, total = Speed(), 0.0
     say("missing, with the time that it takes at the speed measured here:")
@@ -155,4 +134,7 @@ def _agreed(options: argparse.Namespace) -> bool:
     if not sys.stdin.isatty():
         say("to run them: the same command with --yes (--num-images N, --classifiers NAME ... for less)")
         return False
-    return input("run them now? [y/N] ").strip().lower() in ("y", "yes")
+    try:
+        return input("run them now? [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:  # Ctrl-D
+        return False

@@ -17,6 +17,7 @@ BATCH_OF_2019 = 100
 """Of the released code's WB+S, whose images influence each other within a batch; ours are 20 unless told otherwise."""
 FEW_LEFT = 20
 """Images not fooled below which 2019's index fault in KL detection says where they stand."""
+MEDIAN_STEPS = "a median over a grid of eps moves by whole steps of it"
 IN_KEYS = ("statistic", "lambda_")
 """Options of WB+S that its figures' keys name."""
 _AS_2019 = ("paper", "2019-code")
@@ -28,7 +29,7 @@ def trap(p: Published) -> str:
     if p.key.dataset == "plane_frog" and p.key.attack != "clean":
         return "the paper attacks only the 1,577 images that all its classifiers get right"
     if p.key.metric == "min_linf_median":
-        return "a median over a grid of eps moves by whole steps of it"
+        return MEDIAN_STEPS
     if p.key.attack.startswith(_STUDENTS):
         return "the paper does not give the student's layers"
     if p.key.attack.endswith("mim") and _ran_on(_run_of_mim(p.key)):
@@ -74,6 +75,8 @@ def differs_from_the_paper(ours: Measured) -> str:
     """What of a result's settings the paper's figure does not share; "" where nothing is known to differ."""
     s, metric = ours.settings, ours.key.metric
     protocol, through = s["protocol"]["name"], s.get("through", {})
+    if ours.key.dataset not in PAPERS_IMAGES:
+        return f"the paper has no figures of {s['dataset']}"
     if s["dataset"] != ours.key.dataset:
         return f"other images: {s['dataset']} is not the paper's test set"
     if s.get("samples") != 10:
@@ -100,16 +103,19 @@ def differs_from_the_paper(ours: Measured) -> str:
     return ""
 
 
-def index_fault(ours: Measured) -> str:
+def index_fault(ours: Measured, fooled: int, images: int) -> str:
     """Whether 2019's index fault in KL detection makes a rate a matter of chance in one run or in both.
 
     Positions within the successes are read as positions among all images: up to the first image that is not fooled the
     two are the same, and the fault is not there. Where none is left unfooled in either run, neither has it.
+
+    Args:
+      fooled, images: of the run that ours is held against; images is 0 where it is not known.
     """
-    accuracy = published_values().get(ours.key._replace(metric="accuracy_percent"))
-    if ours.key.metric != "tp_kl_percent" or accuracy is None:
+    faulty = PROTOCOLS[ours.settings["protocol"]["name"]].detection.kl_rows_within_success
+    if ours.key.metric != "tp_kl_percent" or not faulty or not images:
         return ""
-    left = ours.settings["num_images"] - ours.n, accuracy / 100 * PAPERS_IMAGES[ours.key.dataset]
+    left = ours.settings["num_images"] - ours.n, images - fooled
     if min(left) >= FEW_LEFT or not any(left):
         return ""
     return (

@@ -377,6 +377,10 @@ def test_the_checks_command_writes_a_table_for_each_classifier(tmp_path, capsys,
     assert list(tmp_path.glob("mnist5k/checks_DFX_*.md"))
     (result,) = stored(tmp_path, "checks")
     assert {line["verdict"] for line in result["lines"]} <= {"pass", "flag", "n/a"}
+    assert run("checks", "--classifiers", "DFX", "DBX", *TINY, "--output", tmp_path) == 0
+    ends = [r["lines"][-1]["verdict"] for r in stored(tmp_path, "checks") if r["settings"]["victim"] == "DFX"]
+    assert "n/a" in ends  # alone: neither replaces the other
+    assert len(ends) == len(list(tmp_path.glob("mnist5k/checks_DFX_*.md"))) == 2
 
 
 # ---- bad input ----

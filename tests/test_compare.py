@@ -98,6 +98,17 @@ def test_kl_rates_are_compared_where_the_index_fault_is_whole_in_both_runs_or_in
     assert ("index fault" in found.reason) != comparable
 
 
+def test_what_is_a_matter_of_chance_is_not_held_against_an_earlier_run_either():
+    kl = figure(50.4, 290, ("mnist", "DFX", "pgd", "eps=0.3", "tp_kl_percent"), num_images=300)
+    assert "index fault" in compare(kl, Reference(77.1, 994, "earlier", images=1000), False).reason
+    corrected = figure(50.4, 290, kl.key, num_images=300, protocol={"name": "corrected"})
+    assert compare(corrected, Reference(52.0, 994, "earlier", images=1000), False).verdict == WITHIN
+    median = figure(0.4, 1000, ("mnist", "GBY", "fgsm", "all eps", "min_linf_median"))
+    assert "whole steps" in compare(median, Reference(0.3, 1000, "earlier"), False).reason
+    l2 = figure(2.8, 15, ("mnist", "DFX", "cw", "c=10", "l2_mean"))
+    assert "fewer than 10" in compare(l2, Reference(2.15, 1, "earlier"), False).reason
+
+
 @pytest.mark.parametrize(
     ("key", "reason"),
     [

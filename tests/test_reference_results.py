@@ -7,6 +7,7 @@ import pytest
 
 from data import mnist
 from experiments import cli
+from experiments.intervals import rate
 from experiments.reporting.reference import Key
 from experiments.results import ResultsStore
 from models.factorisation import SEVEN_NAMES
@@ -69,6 +70,15 @@ def test_the_worst_case_is_by_image_over_the_digits_that_all_runs_share():
     assert [shown["FGSM"], shown["PGD"], shown["MIM"]] == [sum(r) for r in right]
     assert int(cells[-1]) <= sum(all(of) for of in zip(*right, strict=True)) < min(map(sum, right))
     assert "same 100 test images" in table.caption
+
+
+def test_the_worst_case_is_over_runs_alike_of_the_seven():
+    results = ResultsStore(COMMITTED).all()
+    other = [r["settings"] for r in results if _is(r, "pgd", 1000)]
+    changed = ({"victim": "DFZ_z16"}, {"seed": 1}, {"targeted": True}, {"protocol": {"name": "corrected"}})
+    wrong = {"n": 1000, "accuracy": rate(0, 1000), "predictions": [-1] * 1000}
+    others = [{"settings": s | change} | wrong for s in other for change in changed]
+    assert worst_case(results + others, "mnist") == worst_case(results, "mnist")
 
 
 def _is(result: dict, attack: str, n: int) -> bool:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+from pathlib import Path
 from xml.etree import ElementTree
 
 import matplotlib.pyplot as plt
@@ -19,6 +20,7 @@ from experiments.intervals import rate
 from experiments.results import ResultsStore, settings_hash
 from models.factorisation import SEVEN_NAMES
 from models.files import FileError
+from reproduction import gathered
 from reproduction.figure import draw
 from reproduction.gathered import best, figures_of, figures_that_count, own_weights, places
 from reproduction.layout import METRICS, in_lines, tables_of
@@ -160,6 +162,29 @@ def test_a_cw_attack_that_never_succeeds_has_been_measured():
     assert (found["l2_mean"].value, found["accuracy_percent"].value) == (None, 100.0)
 
 
+def test_results_on_a_data_set_that_the_paper_has_not_are_left_aside(as_official, monkeypatch):
+    before = len(figures_that_count(as_official))
+    for file in (as_official / "mnist").rglob("fgsm_*.json"):
+        content = json.loads(file.read_text())
+        content["settings"]["dataset"] = "fashion_mnist"
+        file.write_text(json.dumps(content))
+    usual = gathered.usable_card
+
+    def card(dataset, name, folder, dim_z):
+        trained = {"sha256": "of one's own", "training": {"epochs": 1}}
+        return trained if dataset == "fashion_mnist" and folder else usual(dataset, name, folder, dim_z)
+
+    monkeypatch.setattr("reproduction.gathered.usable_card", card)
+    assert 0 < len(figures_that_count(as_official)) < before
+
+
+def test_no_answer_is_no(monkeypatch, tmp_path):
+    """Ctrl-D at the question."""
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    assert run("table", "F.1", "--classifiers", "DFX", "--output", tmp_path) == 0
+
+
 @pytest.mark.parametrize("victim", ["my_zoo", "a_z", "b_z1x"])
 def test_a_users_model_may_have_any_name(victim, as_official):
     for file in as_official.rglob("fgsm_*.json"):
@@ -275,7 +300,17 @@ def test_a_figure_draws_what_is_there_and_says_how_to_make_the_rest(as_official,
     assert run("figure", "3", "--output", as_official) == 0
     assert (as_official / "paper" / "figure_3.png").read_bytes()[:4] == b"\x89PNG"
     assert run("figure", "B.1", "--output", as_official) == 0
-    assert f"table F.3 --yes --output {as_official}" in capsys.readouterr().err
+    (makes,) = re.findall(r"run_experiments.sh (detect --attack mim .*)", capsys.readouterr().err)
+    assert "--eps 0.1 0.2 0.3 0.4 0.5 --protocol paper --num-images 100" in makes
+    assert set(SEVEN_NAMES) <= set(makes.split())
+    assert run("figure", "B.1", "--classifiers", "DFX", "--output", as_official) == 0
+    assert "--classifiers DFX --eps 0.1 0.2 0.3 0.4 0.5 --protocol" in capsys.readouterr().err
+    assert run("figure", "A.5", "--output", as_official) == 0
+    listed = capsys.readouterr().err.splitlines()
+    assert any("train --dataset plane_frog" in line for line in listed)
+    moved = [line for line in listed if " transfer " in line]
+    assert moved
+    assert all(f"--weights {as_official}/training/plane_frog" in line for line in moved)
     assert run("figure", "A.4", "--output", as_official) == 0
     listed = capsys.readouterr().err
     assert listed.count("run_experiments.sh transfer --attack") == 2  # PGD, MIM
@@ -320,6 +355,38 @@ def test_a_regression_against_itself_is_within(results, tmp_path, capsys):
     page = (tmp_path / "regression.html").read_text()
     assert "data:image/png;base64," in page
     assert "http" not in page.replace("http-equiv", "")  # one file, nothing to fetch
+
+
+def _copied(file: Path, **changed) -> None:
+    """A result beside itself, with other settings and all its images wrong."""
+    content = json.loads(file.read_text())
+    content["settings"] |= changed
+    n = content["n"]
+    content |= {"accuracy": rate(0, n), "predictions": [(label + 1) % 10 for label in content.get("labels", [0] * n)]}
+    file.with_name(f"{file.stem.split('-')[0]}-0123456789.json").write_text(json.dumps(content))
+
+
+def test_a_regression_holds_each_of_several_weights_against_its_own_run(results, tmp_path):
+    shutil.copytree(results, tmp_path / "two")
+    (clean,) = (tmp_path / "two" / "mnist5k" / "DFX").glob("clean-*.json")
+    _copied(clean, weights_sha256="of somebody else")
+    assert run("regression", "--results", tmp_path / "two", "--against", tmp_path / "two", "--output", tmp_path) == 0
+    suite = ElementTree.parse(tmp_path / "regression.xml").getroot()
+    names = [(case.get("classname"), case.get("name")) for case in suite]
+    assert len(set(names)) == len(names)
+    assert sum(name.startswith("mnist5k DFX clean accuracy (paper, n = 20, ") for _, name in names) == 2
+
+
+def test_a_regression_counts_images_of_two_sources_weights_apart(as_official):
+    (moved,) = (as_official / "mnist" / "DBX").glob("transfer_fgsm_*_from_DFX-*.json")
+    through = json.loads(moved.read_text())["settings"]["through"]
+    before = len(compared([as_official], as_official)[0])
+    (source,) = (as_official / "mnist" / "DFX").glob("fgsm_eps0.10-*.json")
+    _copied(source, weights_sha256="of somebody else")
+    there = json.loads(source.with_name("fgsm_eps0.10-0123456789.json").read_text())["settings"]
+    other = through["settings"] | {"weights_sha256": there["weights_sha256"]}
+    _copied(moved, through=through | {"settings": other})
+    assert len(compared([as_official], as_official)[0]) == before + 2  # the source's, and what was moved
 
 
 def test_a_figure_that_moved_is_outside_and_named_everywhere(results, tmp_path, capsys):

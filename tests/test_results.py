@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from experiments.batches import batches, run
 from experiments.intervals import percent, rate
 from experiments.reporting.reference import paper_accuracy
+from experiments.result_shape import faults
 from experiments.results import ResultsStore
 
 SETTINGS = {"attack": "fgsm", "victim": "GBZ", "dataset": "mnist5k", "eps": 0.1, "targeted": False, "seed": 0}
@@ -47,6 +48,9 @@ def test_a_damaged_result_is_reported_and_counts_as_none(tmp_path, capsys, damag
         ({"protocol": {"name": "mine"}}, "protocol"),
         ({"eps": None}, "eps"),
         ({"seed": "0"}, "seed"),
+        ({"eps": True}, "settings.eps"),
+        ({"attack": ["pgd"]}, "settings.attack"),
+        ({"attack": "mine"}, "unknown attack mine"),
         ({"detection": {}}, "detectors"),
         (None, "not a result"),
     ],
@@ -54,14 +58,43 @@ def test_a_damaged_result_is_reported_and_counts_as_none(tmp_path, capsys, damag
 def test_a_foreign_file_among_results_is_reported_and_left_out(tmp_path, capsys, change, wrong):
     store = ResultsStore(tmp_path)
     whole = SETTINGS | {"num_images": 3, "protocol": {"name": "paper"}}
-    store.write(whole, {"accuracy": rate(2, 3)})
+    content = {"accuracy": rate(2, 3), "n": 3, "predictions": [1, 2, 3]}
+    store.write(whole, content)
     foreign = tmp_path / "mnist5k" / "GBZ" / "run-1.json"
-    foreign.write_text(json.dumps({"settings": change and whole | change, "accuracy": rate(2, 3)}))
+    foreign.write_text(json.dumps({"settings": change and whole | change} | content))
     assert [r["settings"] for r in store.all()] == [whole]
     reported = capsys.readouterr().err
     assert "run-1.json" in reported
     assert wrong in reported
     assert "left out" in reported
+
+
+@pytest.mark.parametrize(
+    ("attack", "change", "wrong"),
+    [
+        ("fgsm", {"accuracy": {}}, "accuracy.count"),
+        ("fgsm", {"accuracy": {k: v for k, v in rate(2, 3).items() if k != "low"}}, "accuracy.low"),
+        ("fgsm", {"predictions": [1]}, "predictions"),
+        ("clean", {"labels": [1, 2]}, "labels"),
+        ("cw", {"perturbation": {"n": 3}}, "perturbation.l2"),
+        ("cw", {"perturbation": None}, "perturbation"),
+        ("detect", {"detectors": {"kl": {"fp": rate(0, 3), "tp": rate(1, 3)}}}, "detectors.kl.tp_class_averaged"),
+        ("detect", {"detectors": {"mine": {}}}, "unknown detector mine"),
+    ],
+)
+def test_what_a_result_lacks_is_said(attack, change, wrong):
+    result = {"accuracy": rate(2, 3), "n": 3, "predictions": [1, 2, 3], "labels": [1, 2, 4]}
+    settings = {k: v for k, v in SETTINGS.items() if k != "eps"} | {"num_images": 3, "protocol": {"name": "paper"}}
+    settings |= {"attack": "fgsm" if attack == "detect" else attack, "targeted": False}
+    settings |= {"clean": {}, "cw": {"c": 1.0}}.get(attack, {"eps": 0.1})
+    if attack == "cw":
+        result["perturbation"] = {"n": 0}
+    if attack == "detect":
+        calibration = {"images": 5}
+        settings["detection"] = {"rate": 0.05, "calibration": calibration, "guard": "GBZ", "guard_settings": {}}
+        result["detectors"] = {"kl": {"fp": rate(0, 3), "tp": rate(1, 3), "tp_class_averaged": None}}
+    assert faults({"settings": settings} | result) == []
+    assert wrong in faults({"settings": settings} | result | change)
 
 
 def test_a_write_that_fails_leaves_the_earlier_result(tmp_path):

@@ -1,6 +1,7 @@
 """`report`, and the end of every attack: tables and figures from the results store, without computing anything."""
 
 import argparse
+import re
 
 from experiments.errors import UsageError
 from experiments.progress import print_tables, say
@@ -8,7 +9,7 @@ from experiments.protocol import PROTOCOLS
 from experiments.reporting import detection_figures, figures
 from experiments.reporting.detection_tables import DetectionGroup, detection_tables, ood_tables
 from experiments.reporting.grouping import detection_groups, fields_of, groups, ood_groups, transfer_groups
-from experiments.reporting.identity import run_of
+from experiments.reporting.identity import namer, run_of
 from experiments.reporting.summary_tables import minimum_table, worst_case_tables
 from experiments.reporting.tables import Group, Run, Table, accuracy_table, checks_table, clean_table, success_table
 from experiments.reporting.transfer_tables import heat_map, transfer_table
@@ -31,10 +32,13 @@ def show(store: ResultsStore, results: list[dict]) -> None:
     """Prints and stores the tables and figures of these results."""
     other_images = [r for r in results if r["settings"]["attack"] == "ood"]
     detected = [r for r in results if "detection" in r["settings"] and r not in other_images]
-    for result in (r for r in results if r["settings"]["attack"] == "checks"):
-        run_fields = Run(**fields_of(run_of(result)))
-        _show_tables(store, run_fields.dataset, run_fields.stem_of("checks", result["settings"]["victim"]),
-                     [checks_table(result, run_fields)])  # fmt: skip
+    checks = [r for r in results if r["settings"]["attack"] == "checks"]
+    name_of = namer(checks)
+    for result in checks:
+        run_fields, s = Run(**fields_of(run_of(result))), result["settings"]
+        name, alone = name_of(s, s["victim"]), "" if "beside" in s else "alone"
+        stem = run_fields.stem_of("checks", re.sub(r"\W+", "-", name), alone)
+        _show_tables(store, run_fields.dataset, stem, [checks_table(result, run_fields, name)])
     attacked = [r for r in results if "detection" not in r["settings"] and r["settings"]["attack"] != "checks"]
     moved = transfer_groups(attacked)
     found = groups(attacked)

@@ -22,6 +22,10 @@ STUDENTS = {
 _UNMOVED = {"fgsm": " (a gradient of exactly 0)", "cw": " (no adversarial image found)"}
 
 
+_NAME = 16
+"""Letters that the first column keeps on a narrow terminal."""
+
+
 @dataclass(frozen=True)
 class Table:
     """Title, column heads, rows of text and the caption that makes the numbers readable on their own."""
@@ -33,8 +37,11 @@ class Table:
 
     def rich(self) -> RichTable:
         table = RichTable(title=self.title, caption=self.caption, title_justify="left", caption_justify="left")
-        for k, head in enumerate(self.heads):
-            table.add_column(head, justify="right" if k else "left", no_wrap=True)
+        longest = max((len(row[0]) for row in self.rows), default=0)
+        # a short first column keeps its width, a long one is the first to be wrapped
+        table.add_column(self.heads[0], overflow="fold", min_width=min(longest, _NAME), no_wrap=longest <= _NAME)
+        for head in self.heads[1:]:
+            table.add_column(head, justify="right", no_wrap=True)
         for row in self.rows:
             table.add_row(*row)
         return table
@@ -234,11 +241,11 @@ def clean_table(group: Group) -> Table:
     return Table("Clean accuracy", heads, rows, caption)
 
 
-def checks_table(result: dict, run: Run) -> Table:
+def checks_table(result: dict, run: Run, name: str) -> Table:
     """The lines of `checks` for one classifier."""
     rows = [[line["check"], line["verdict"], line["figure"], str(line["n"])] for line in result["lines"]]
     flags = sum(line["verdict"] == "flag" for line in result["lines"])
     caption = f"Figures are images misclassified under attack at eps 0.2 unless said, {run.where} " + (
         "No flag." if not flags else f"{flags} flag(s): explain before believing the robustness shown."
     )
-    return Table(f"Checks of {result['settings']['victim']}", ["check", "verdict", "figure", "n"], rows, caption)
+    return Table(f"Checks of {name}", ["check", "verdict", "figure", "n"], rows, caption)
