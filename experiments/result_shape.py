@@ -1,4 +1,4 @@
-"""What a stored result must hold to be read: tells a foreign, edited or older file from this program's results."""
+"""What a stored result must hold to be compared: tells foreign, edited and older files from this program's results."""
 
 from types import NoneType
 from typing import Any
@@ -29,6 +29,8 @@ def faults(result: dict) -> list[str]:
         f"protocol {s['protocol']['name']}": s["protocol"]["name"] in PROTOCOLS,
     }
     found = [f"settings: unknown {name}" for name, there in known.items() if not there]
+    if attack == "checks":
+        found += _faults(result, {"lines": list}, "")
     if found or attack not in (*ATTACKS, "clean"):
         return found
     if attack in ATTACKS:
@@ -42,6 +44,10 @@ def faults(result: dict) -> list[str]:
             found += _faults(content, each, f"detectors.{name}") if name in DETECTORS else [f"unknown detector {name}"]
         return found
     shape = {"n": int, "accuracy": _SHARE, "predictions": list}
+    if attack != "clean":
+        shape |= {"success_right_before": _SHARE, "fresh_draws": dict}
+    if "student" in result:
+        shape["student"] = {"accuracy": _SHARE}
     shape |= {"labels": list} if "labels" in result else {}
     if attack == "cw":
         fooled = result.get("perturbation", {}).get("n") if isinstance(result.get("perturbation"), dict) else None

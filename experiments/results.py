@@ -73,6 +73,7 @@ class ResultsStore:
             result = read_json(file)
             if result.get("settings") != json.loads(json.dumps(settings)):
                 raise FileError(f"{file} holds other settings than its name says")
+            _check(result, file)
         except FileError as error:
             print(f"warning: {error}; computing it again", file=sys.stderr)
             return None
@@ -105,10 +106,15 @@ class ResultsStore:
                 result = read_json(file)
                 if isinstance(result.get("settings"), dict) and "attack" not in result["settings"]:
                     continue  # the card of training logits or of a student
-                if wrong := faults(result):
-                    raise FileError(f"{file} is not a result of this program ({', '.join(wrong)})")
+                _check(result, file)
             except FileError as error:
                 print(f"warning: {error}; left out", file=sys.stderr)
                 continue
             found.append(result)
         return found
+
+
+def _check(result: dict, file: Path) -> None:
+    """Raises FileError for a foreign file, an edited one, one of an older version."""
+    if wrong := faults(result):
+        raise FileError(f"{file} is not a result of this program ({', '.join(wrong)})")

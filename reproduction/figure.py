@@ -112,7 +112,7 @@ def draw(place: str, ours: dict[Key, Measured], names: list[str], file: Path) ->
     return save(figure, file)
 
 
-def _title(title: str, drawn: list[Key], ours: dict[Key, Measured]) -> str:
+def _title(title: str, drawn: list[Key], ours: dict[Key, Measured], curves: bool = True) -> str:
     """With what ours stand on, and why some of it is not like for like."""
     settings = [ours[key].settings for key in drawn]
     n = sorted({s["num_images"] for s in settings})
@@ -120,7 +120,7 @@ def _title(title: str, drawn: list[Key], ours: dict[Key, Measured]) -> str:
     protocols = " and ".join(sorted({s["protocol"]["name"] for s in settings}))
     lines = [f"{title}; ours on {stands} images, protocol {protocols}"]
     reasons = sorted(set(_unlike(drawn, ours).values()))
-    return "\n".join([*lines, *(f"not like for like (hollow in curves): {why}" for why in reasons)])
+    return "\n".join([*lines, *(f"not like for like{' (hollow)' if curves else ''}: {why}" for why in reasons)])
 
 
 def _unlike(keys: list[Key], ours: dict[Key, Measured]) -> dict[Key, str]:
@@ -195,7 +195,7 @@ def _matrices(place: str, ours: dict[Key, Measured], names: list[str], file: Pat
                 axis.set_title(f"{whose}: {attack.removeprefix('transfer_').upper()}, eps {eps}\n{text}", fontsize=10)
     drawn = [p.key for p in figures if p.key in ours]
     title = f"{place}: each classifier (rows) on images made against another (columns)"
-    figure.suptitle(_title(title, drawn, ours), y=1.0)
+    figure.suptitle(_title(title, drawn, ours, curves=False), y=1.0)
     figure.tight_layout()
     return save(figure, file)
 

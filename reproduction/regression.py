@@ -72,14 +72,18 @@ def _place(c: Comparison) -> tuple:
 
 
 def _figures(folders: list[Path]) -> list[Measured]:
-    """Those of each folder, each once: of runs that differ in the number of images alone the largest counts."""
-    found = []
+    """Those of each folder, each once: of runs that differ in the number of images alone the largest counts.
+
+    A run that several folders hold counts once, the last folder's.
+    """
+    found = {}
     for folder in dict.fromkeys(f.resolve() for f in folders):
         figures = measured(ResultsStore(folder).all()) if folder.is_dir() else []
-        found += {same_run(f): f for f in sorted(figures, key=lambda f: f.settings["num_images"])}.values()
+        largest = {same_run(f): f for f in sorted(figures, key=lambda f: f.settings["num_images"])}
+        found |= {(run, f.settings["num_images"]): f for run, f in largest.items()}
     if not found:
         raise UsageError(f"no results in {_listed(folders)}; make some: ./run_experiments.sh detect --protocol paper")
-    return found
+    return list(found.values())
 
 
 def _listed(folders: list[Path]) -> str:

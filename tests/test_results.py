@@ -12,12 +12,15 @@ from experiments.result_shape import faults
 from experiments.results import ResultsStore
 
 SETTINGS = {"attack": "fgsm", "victim": "GBZ", "dataset": "mnist5k", "eps": 0.1, "targeted": False, "seed": 0}
+SETTINGS |= {"num_images": 3, "protocol": {"name": "paper"}}
+CONTENT = {"n": 3, "accuracy": rate(2, 3), "predictions": [1, 2, 3], "success_right_before": rate(1, 3)}
+CONTENT |= {"fresh_draws": {"draws": 20, "survived": rate(1, 1)}}
 
 
 def test_a_result_is_found_by_its_settings_only(tmp_path):
     store = ResultsStore(tmp_path)
     assert store.read(SETTINGS) is None
-    store.write(SETTINGS, {"n": 3})
+    store.write(SETTINGS, CONTENT)
     assert store.read(SETTINGS)["n"] == 3
     assert store.read(SETTINGS | {"seed": 1}) is None
 
@@ -29,10 +32,10 @@ def test_file_names_say_attack_and_budget(tmp_path):
     assert "fgsm_targeted_eps0.10-" in store.file(SETTINGS | {"targeted": True}).name
 
 
-@pytest.mark.parametrize("damage", ["", '{"settings": ', "[1]", '{"settings": {}}'])
+@pytest.mark.parametrize("damage", ["", '{"settings": ', "[1]", '{"settings": {}}', json.dumps({"settings": SETTINGS})])
 def test_a_damaged_result_is_reported_and_counts_as_none(tmp_path, capsys, damage):
     store = ResultsStore(tmp_path)
-    store.write(SETTINGS, {"n": 3})
+    store.write(SETTINGS, CONTENT)
     store.file(SETTINGS).write_text(damage)
     assert store.read(SETTINGS) is None
     assert "computing it again" in capsys.readouterr().err
@@ -57,12 +60,10 @@ def test_a_damaged_result_is_reported_and_counts_as_none(tmp_path, capsys, damag
 )
 def test_a_foreign_file_among_results_is_reported_and_left_out(tmp_path, capsys, change, wrong):
     store = ResultsStore(tmp_path)
-    whole = SETTINGS | {"num_images": 3, "protocol": {"name": "paper"}}
-    content = {"accuracy": rate(2, 3), "n": 3, "predictions": [1, 2, 3]}
-    store.write(whole, content)
+    store.write(SETTINGS, CONTENT)
     foreign = tmp_path / "mnist5k" / "GBZ" / "run-1.json"
-    foreign.write_text(json.dumps({"settings": change and whole | change} | content))
-    assert [r["settings"] for r in store.all()] == [whole]
+    foreign.write_text(json.dumps({"settings": change and SETTINGS | change} | CONTENT))
+    assert [r["settings"] for r in store.all()] == [SETTINGS]
     reported = capsys.readouterr().err
     assert "run-1.json" in reported
     assert wrong in reported
@@ -83,9 +84,9 @@ def test_a_foreign_file_among_results_is_reported_and_left_out(tmp_path, capsys,
     ],
 )
 def test_what_a_result_lacks_is_said(attack, change, wrong):
-    result = {"accuracy": rate(2, 3), "n": 3, "predictions": [1, 2, 3], "labels": [1, 2, 4]}
-    settings = {k: v for k, v in SETTINGS.items() if k != "eps"} | {"num_images": 3, "protocol": {"name": "paper"}}
-    settings |= {"attack": "fgsm" if attack == "detect" else attack, "targeted": False}
+    result = CONTENT | {"labels": [1, 2, 4]}
+    settings = {k: v for k, v in SETTINGS.items() if k != "eps"}
+    settings["attack"] = "fgsm" if attack == "detect" else attack
     settings |= {"clean": {}, "cw": {"c": 1.0}}.get(attack, {"eps": 0.1})
     if attack == "cw":
         result["perturbation"] = {"n": 0}
@@ -99,7 +100,7 @@ def test_what_a_result_lacks_is_said(attack, change, wrong):
 
 def test_a_write_that_fails_leaves_the_earlier_result(tmp_path):
     store = ResultsStore(tmp_path)
-    store.write(SETTINGS, {"n": 3})
+    store.write(SETTINGS, CONTENT)
     with pytest.raises(TypeError):
         store.write(SETTINGS, {"n": object()})
     assert store.read(SETTINGS)["n"] == 3

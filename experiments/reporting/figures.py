@@ -133,7 +133,7 @@ def training_curves(dataset: str, histories: dict[str, list[dict]], file: Path) 
         shown = {name: rows for name, rows in histories.items() if dense[name] == has_density}
         for name, rows in shown.items():
             axis.plot([r["epoch"] for r in rows], [r["bound"] for r in rows], label=name, **styles[name], markevery=5)
-        lowest = min(rows[min(_STEEP, len(rows)) - 1]["bound"] for rows in shown.values())
+        lowest = min(r["bound"] for rows in shown.values() for r in rows[min(_STEEP, len(rows)) - 1 :])
         highest = max(r["bound"] for rows in shown.values() for r in rows)
         axis.set(ylabel="lower bound (nats, mean over the epoch)", title="training bound")
         if lowest < highest:

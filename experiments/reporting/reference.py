@@ -95,7 +95,7 @@ def _published(dataset: str, classifier: str, attack: str, parameter: str, metri
 
 
 def curve_of_2019(dataset: str, classifier: str) -> list[dict[str, float]]:
-    """epoch, bound (nats, mean of the last 300 steps) and accuracy (500 test images) as the 2019 code learns MNIST.
+    """epoch and accuracy (500 test images) as the 2019 code learns MNIST.
 
     On all 60,000 images with its own initialisation and settings, run on TF 2.21; empty where no such run is known.
     """
@@ -104,7 +104,7 @@ def curve_of_2019(dataset: str, classifier: str) -> list[dict[str, float]]:
         return []
     with open(file, newline="") as handle:
         rows = list(csv.DictReader(handle))
-    columns = {"epoch": "epoch", "bound": "mean_bound_last_300_steps", "accuracy": "accuracy_first_500_test_K10"}
+    columns = {"epoch": "epoch", "accuracy": "accuracy_first_500_test_K10"}
     return [{ours: float(row[theirs]) for ours, theirs in columns.items()} for row in rows]
 
 

@@ -36,8 +36,8 @@ def show(store: ResultsStore, results: list[dict]) -> None:
     name_of = namer(checks)
     for result in checks:
         run_fields, s = Run(**fields_of(run_of(result))), result["settings"]
-        name, alone = name_of(s, s["victim"]), "" if "beside" in s else "alone"
-        stem = run_fields.stem_of("checks", re.sub(r"\W+", "-", name), alone)
+        name, beside = name_of(s, s["victim"]), ["beside", *s["beside"]] if "beside" in s else []
+        stem = run_fields.stem_of("checks", *(re.sub(r"\W+", "-", n) for n in (name, *beside)))
         _show_tables(store, run_fields.dataset, stem, [checks_table(result, run_fields, name)])
     attacked = [r for r in results if "detection" not in r["settings"] and r["settings"]["attack"] != "checks"]
     moved = transfer_groups(attacked)
