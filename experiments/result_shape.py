@@ -45,7 +45,7 @@ def faults(result: dict) -> list[str]:
         return found
     shape = {"n": int, "accuracy": _SHARE, "predictions": list}
     if attack != "clean":
-        shape |= {"success_right_before": _SHARE, "fresh_draws": dict}
+        shape |= {"success_right_before": _SHARE, "fresh_draws": (dict, NoneType)}
     if "student" in result:
         shape["student"] = {"accuracy": _SHARE}
     shape |= {"labels": list} if "labels" in result else {}

@@ -95,6 +95,7 @@ def test_what_a_result_lacks_is_said(attack, change, wrong):
         settings["detection"] = {"rate": 0.05, "calibration": calibration, "guard": "GBZ", "guard_settings": {}}
         result["detectors"] = {"kl": {"fp": rate(0, 3), "tp": rate(1, 3), "tp_class_averaged": None}}
     assert faults({"settings": settings} | result) == []
+    assert faults({"settings": settings} | result | {"fresh_draws": None}) == []  # of a model without samples
     assert wrong in faults({"settings": settings} | result | change)
 
 
