@@ -45,7 +45,12 @@ class Images:
             return self
         if n < 1:
             raise DataError(f"the number of images must be at least 1, not {n}")
-        return self.take(np.arange(n) * len(self) // n)
+        return self.take(spread_positions(n, len(self)))
+
+
+def spread_positions(n: int, of: int) -> np.ndarray:
+    """Where n at even distances stand among so many."""
+    return np.arange(n) * of // n
 
 
 def check_pixels(pixels, labels, *, shape, classes: int, source: str) -> None:

@@ -50,7 +50,8 @@ def faults(result: dict) -> list[str]:
         shape["student"] = {"accuracy": _SHARE}
     shape |= {"labels": list} if "labels" in result else {}
     if attack == "cw":
-        fooled = result.get("perturbation", {}).get("n") if isinstance(result.get("perturbation"), dict) else None
+        norms = result.get("perturbation")
+        fooled = isinstance(norms, dict) and norms.get("n")
         shape["perturbation"] = {"n": int} | ({"l2": {"mean": _NUMBER, "std": _NUMBER}} if fooled else {})
     found += _faults(result, shape, "")
     lists = [name for name in ("predictions", "labels") if name in shape and not found]

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data.checks import DataError, Images
+from data.checks import DataError, Images, spread_positions
 from data.registry import DATASETS
 from experiments.batches import USUAL, batches
 from experiments.clean import CALIBRATION, compiled_logits, noise_seed
@@ -43,7 +43,7 @@ class TrainingLogits:
         """n of them at even distances, as Images.spread takes images; None takes all."""
         if n is None or n >= len(self.labels):
             return self
-        rows = np.arange(n) * len(self.labels) // n
+        rows = spread_positions(n, len(self.labels))
         return TrainingLogits(self.logits[rows], self.labels[rows], self.settings | {"images": n})
 
 

@@ -77,7 +77,7 @@ def compare(ours: Measured, reference: Reference, against_paper: bool = True) ->
     why_not = why_not or index_fault(ours, reference.n, reference.images)
     if ours.value is None:
         why_not = why_not or "no successful attack to measure on"
-    fewest = min(ours.n, ours.n if against_paper else reference.n)
+    fewest = ours.n if against_paper else min(ours.n, reference.n)
     if metric.startswith(("l2_mean", "tp_")) and fewest < FEW_SUCCESSES:
         why_not = why_not or f"fewer than {FEW_SUCCESSES} successes to measure on"
     difference = None if ours.value is None else ours.value - reference.value

@@ -107,20 +107,19 @@ def draw(place: str, ours: dict[Key, Measured], names: list[str], file: Path) ->
     handles = [plt.Line2D([], [], label=n, **styles[n]) for n in names]
     figure.legend(handles=handles, loc="upper center", ncols=len(names), bbox_to_anchor=(0.5, 0.0), frameon=False)
     drawn = [k for k in wanted if k in ours]
-    figure.suptitle(_title(f"{place}: {dataset}; bars are 95 % intervals", drawn, ours), y=1.0)
+    figure.suptitle(_title(f"{place}: {dataset}; bars are 95 % intervals", drawn, ours, unlike, " (hollow)"), y=1.0)
     figure.tight_layout()
     return save(figure, file)
 
 
-def _title(title: str, drawn: list[Key], ours: dict[Key, Measured], curves: bool = True) -> str:
+def _title(title: str, drawn: list[Key], ours: dict[Key, Measured], unlike: dict[Key, str], mark: str = "") -> str:
     """With what ours stand on, and why some of it is not like for like."""
     settings = [ours[key].settings for key in drawn]
     n = sorted({s["num_images"] for s in settings})
     stands = f"{n[0]:,}" if len(n) == 1 else f"{n[0]:,} to {n[-1]:,}"
     protocols = " and ".join(sorted({s["protocol"]["name"] for s in settings}))
     lines = [f"{title}; ours on {stands} images, protocol {protocols}"]
-    reasons = sorted(set(_unlike(drawn, ours).values()))
-    return "\n".join([*lines, *(f"not like for like{' (hollow)' if curves else ''}: {why}" for why in reasons)])
+    return "\n".join([*lines, *(f"not like for like{mark}: {why}" for why in sorted(set(unlike.values())))])
 
 
 def _unlike(keys: list[Key], ours: dict[Key, Measured]) -> dict[Key, str]:
@@ -195,7 +194,7 @@ def _matrices(place: str, ours: dict[Key, Measured], names: list[str], file: Pat
                 axis.set_title(f"{whose}: {attack.removeprefix('transfer_').upper()}, eps {eps}\n{text}", fontsize=10)
     drawn = [p.key for p in figures if p.key in ours]
     title = f"{place}: each classifier (rows) on images made against another (columns)"
-    figure.suptitle(_title(title, drawn, ours, curves=False), y=1.0)
+    figure.suptitle(_title(title, drawn, ours, _unlike(drawn, ours)), y=1.0)
     figure.tight_layout()
     return save(figure, file)
 

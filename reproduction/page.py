@@ -69,7 +69,7 @@ def runs(_: str) -> str:
     Hours are an attack's where its images were made, and of every evaluation.
     """
     budgets, seconds = {}, Counter()
-    for result in ResultsStore(COMMITTED).all():
+    for result in _results():
         s = result["settings"]
         if s["attack"] == "clean" or "detection" in s:
             continue
@@ -128,7 +128,7 @@ def count(what: str) -> str:
 
 def worst(which: str) -> str:
     """What stays right under all of FGSM, PGD and MIM; "short": beside PGD alone, a row a classifier."""
-    whole = worst_case(ResultsStore(COMMITTED).all(), "mnist")
+    whole = worst_case(_results(), "mnist")
     if which != "short":
         return whole.markdown()
     cells: dict[str, dict[str, str]] = {}
@@ -144,6 +144,11 @@ _PARTS: dict[str, Callable[[str], str]] = {
     "table": table, "accuracy": accuracy, "runs": runs, "summary": summary, "listing": listing, "count": count,
     "worst": worst,
 }  # fmt: skip
+
+
+@cache
+def _results():
+    return ResultsStore(COMMITTED).all()
 
 
 @cache

@@ -6,6 +6,7 @@ All are judged under the same draw of z, a function of seed and image.
 
 import numpy as np
 
+from data.checks import spread_positions
 from experiments.intervals import rate
 from experiments.plan import changed_options
 from experiments.reporting.tables import Table
@@ -49,7 +50,7 @@ def _rights(results: list[dict], dataset: str) -> tuple[dict[tuple, dict[tuple, 
             or {"detection", "through", "left_out", "known_noise"} & s.keys()
         ):
             continue
-        places = np.arange(s["num_images"]) * PAPERS_IMAGES[dataset] // s["num_images"]
+        places = spread_positions(s["num_images"], PAPERS_IMAGES[dataset])
         if s["attack"] == "clean":
             labels |= zip(places, result["labels"], strict=True)
         elif s["attack"] in _ATTACKS:
