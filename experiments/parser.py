@@ -272,6 +272,8 @@ def _training(command):
     add("--learning-rate", type=not_negative, default=1e-4, metavar="LR", help="Adam's (default 1e-4)")
     add("--kl-warmup", type=int, default=0, choices=range(11), metavar="N",
         help="epochs over which the KL terms' weight rises from 0 to 1 (default 0, the paper's)")  # fmt: skip
+    add("--initialiser", choices=("2019", "independent"), default="2019",
+        help="how dense layers begin: as the 2019 code's, or as independent draws (default 2019)")  # fmt: skip
     add("--validate-every", type=positive, default=1, metavar="N", help="epochs between accuracies (default 1)")
     add("--checkpoint-steps", type=positive, metavar="N", help="steps between checkpoints (default: one an epoch)")
     add("--train-images", type=count, default=None, metavar="N", help="train on part of the data (default all)")

@@ -84,14 +84,16 @@ def run(options: argparse.Namespace) -> int:
 def _trainer(options, dataset: str, name: str, images: Images, validation: Images, folder: Path) -> Trainer:
     protocol = PROTOCOLS[options.protocol]
     classifier = new_classifier(
-        dataset, name, options.seed, options.dim_z, samples=options.samples, **protocol.classifier_options()
-    )
+        dataset, name, options.seed, options.dim_z, options.initialiser, samples=options.samples,
+        **protocol.classifier_options(),
+    )  # fmt: skip
     settings = TrainingSettings(
         epochs=options.epochs,
         batch_size=options.batch_size or BATCH_SIZE,
         learning_rate=options.learning_rate,
         seed=options.seed,
         kl_warmup=options.kl_warmup,
+        initialiser=options.initialiser,
         checkpoint_steps=options.checkpoint_steps,
     )
 

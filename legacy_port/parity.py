@@ -22,10 +22,15 @@ from legacy_port import detection
 from legacy_port.attack_parity import FAMILIES, craft
 from legacy_port.checkpoints import to_2019
 from legacy_port.golden import Golden
+from models.architecture import Architecture
+from models.deep_bayes import DeepBayes
+from models.factorisation import FACTORISATIONS
 from models.files import FileError
+from models.initialisers import begin_as_2019
 from models.training import TrainingSettings, adam_step, make_optimizer
 
 RELATIVE, GRADIENT, WEIGHT, DETECTION = 1e-4, 1e-3, 2e-5, 1e-2
+INITIAL = 1e-6
 SIGN_SHARE, STEPS_SHARE, TRAINED_SHARE = 1e-3, 1e-2, 5e-2  # of pixels, by attacks of one and of many steps
 CW = 1e-4
 
@@ -141,6 +146,19 @@ def _training(g: Golden) -> Iterator[Row]:
         yield Row(f"trained/{name}", float(np.max(np.abs(ours[name] - value))), WEIGHT, "absolute")
 
 
+def _initial(g: Golden) -> Iterator[Row]:
+    """The kernels with which fully connected layers outside the towers begin, from their shapes alone."""
+    sizes = Architecture((28, 28, 1), 10, g.meta["dim_z"], g.meta["dim_h"], (g.meta["n_channel"],) * 3)
+    classifier = DeepBayes(FACTORISATIONS[g.meta["classifier"]], sizes)
+    begin_as_2019(classifier)
+    golden, ours = g.folder("initial"), to_2019(classifier)
+    if missing := sorted(golden.keys() - ours.keys()):
+        raise ValueError(f"initial/*: not among our variables: {missing}")
+    for name, value in golden.items():
+        _same_shape(name, ours[name], value)
+        yield Row(f"initial/{name}", float(np.max(np.abs(ours[name] - value))), INITIAL, "absolute")
+
+
 def _order(g: Golden) -> Iterator[Row]:
     """The 2019 order of CIFAR-binary and its new labels: exact."""
     positions = plane_frog.order(g["labels_train"], g["labels_test"])
@@ -173,7 +191,11 @@ CHECKS: list[tuple[str, Callable[[Golden, str, re.Match], Row]]] = [
     (r"grad_ce", _gradient),
     *((pattern, _attack) for pattern, _ in FAMILIES.values()),
 ]
-GROUPS = {r"train_bound.*|trained/.*": _training, r"(train|test)_index|y_(train|test)": _order}
+GROUPS = {
+    r"initial/.*": _initial,
+    r"train_bound.*|trained/.*": _training,
+    r"(train|test)_index|y_(train|test)": _order,
+}
 
 
 def check(path: Path) -> Iterator[Row]:

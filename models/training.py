@@ -36,6 +36,7 @@ class TrainingSettings:
       samples: K of the training bound. beta: see DeepBayes.log_weights.
       kl_warmup: epochs over which the weight of log p(z|.) - log q(z|x,y) rises linearly from 0 to 1 (Sonderby et al.,
         arXiv 1602.02282); 0, the paper's, is none. For a classifier stuck where z carries nothing.
+      initialiser: one of models.initialisers.INITIALISERS, by which the caller drew the initial weights.
       checkpoint_steps: steps between checkpoints, None for one an epoch.
     """
 
@@ -47,6 +48,7 @@ class TrainingSettings:
     beta: float = 1.0
     seed: int = 0
     kl_warmup: int = 0
+    initialiser: str = "2019"
     checkpoint_steps: int | None = None
 
     def identity(self, data_sha256: str, images: int, name: str, **more) -> str:

@@ -18,6 +18,7 @@ from models.architecture import ARCHITECTURES, Architecture
 from models.deep_bayes import DeepBayes
 from models.factorisation import FACTORISATIONS
 from models.files import FileError, file_sha256, read_arrays, read_json, write_arrays, write_json
+from models.initialisers import INITIALISERS, begin_as_2019
 
 SHIPPED = Path(__file__).parent / "weights"
 SHARED_WEIGHTS = {"mnist5k": "mnist"}
@@ -38,10 +39,17 @@ def architecture(dataset: str, dim_z: int | None = None) -> Architecture:
     return replace(sizes, dim_z=dim_z) if dim_z else sizes
 
 
-def new_classifier(dataset: str, name: str, seed: int, dim_z: int | None = None, **options) -> DeepBayes:
-    """An untrained classifier with 2019's initialisers, drawn under `seed`."""
+def new_classifier(
+    dataset: str, name: str, seed: int, dim_z: int | None = None, initialiser: str = "2019", **options
+) -> DeepBayes:
+    """An untrained classifier whose kernels are drawn under `seed`, by one of INITIALISERS."""
+    if initialiser not in INITIALISERS:
+        raise ValueError(f"unknown initialiser {initialiser!r}; known: {', '.join(INITIALISERS)}")
     keras.utils.set_random_seed(seed)
-    return DeepBayes(_factorisation(name), architecture(dataset, dim_z), **options)
+    classifier = DeepBayes(_factorisation(name), architecture(dataset, dim_z), **options)
+    if initialiser == "2019":
+        begin_as_2019(classifier)
+    return classifier
 
 
 def _factorisation(name: str):
