@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# The front door: finds or makes a Python with the pinned requirements, then runs `python -m experiments "$@"`
-# (`parity` and `legacy`: `python -m legacy_port`; `benchmark`: `python -m benchmarks`).
+# The front door: finds or makes a Python with the pinned requirements, then runs `python -m deepbayes "$@"`.
 # A Python that has them already (an active environment, a container) is used as it is; else .venv is made, once.
 set -euo pipefail
 
@@ -70,9 +69,4 @@ case ${1:-} in
     *) has_requirements "$python" || use_environment ;;
 esac
 export PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH}
-case ${1:-} in
-    parity) exec "$python" -P -m legacy_port "$@" ;; # -P: nothing in the working directory takes a module's place
-    benchmark) shift && exec "$python" -P -m benchmarks "$@" ;;
-    legacy) shift && exec "$python" -P -m legacy_port "$@" ;;
-    *) exec "$python" -P -m experiments "$@" ;;
-esac
+exec "$python" -P -m deepbayes "$@" # -P: nothing in the working directory takes a module's place

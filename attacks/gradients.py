@@ -2,9 +2,8 @@
 
 import tensorflow as tf
 from cleverhans.tf2.utils import compute_gradient
-
-from attacks.losses import LOSSES
-from attacks.target import Target, draw_seed
+from deepbayes.attacks.losses import LOSSES
+from deepbayes.attacks.target import Target, draw_seed
 
 
 def ascent_gradient(target: Target, loss: str, x, y, index, seed, draw=0, draws: int = 1, targeted: bool = False):

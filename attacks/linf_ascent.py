@@ -7,8 +7,7 @@ x_(t+1) = clip(x + clip(x_t + step sign(g_t) - x, -eps, eps), 0, 1)
 import numpy as np
 import tensorflow as tf
 from cleverhans.tf2.utils import clip_eta, optimize_linear
-
-from attacks.target import check_budget
+from deepbayes.attacks.target import check_budget
 
 CHUNK = 10
 """Steps between two messages of progress."""

@@ -15,6 +15,7 @@ from typing import Any
 GRADIENT_COST = 1.5
 """Of a gradient, in evaluations of the logits."""
 GRADIENT, SCORES, NOTHING = "gradient", "scores", "nothing"
+_FOLDERS = {GRADIENT: "white_box", SCORES: "black_box", NOTHING: "corruptions"}
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class Attack:
 
     @property
     def module(self) -> str:
-        return f"attacks.{self.name}"
+        return f"deepbayes.attacks.{_FOLDERS[self.needs]}.{self.name}"
 
     def defaults(self, protocol: str) -> dict[str, Any]:
         return {o.name: o.under(protocol) for o in self.options}

@@ -5,19 +5,18 @@ from types import SimpleNamespace
 
 import numpy as np
 import tensorflow as tf
-
-from attacks import cw, fgsm
-from attacks.losses import log_odds
-from attacks.registry import ATTACKS
-from attacks.target import Target
-from benchmarks.plain import PlainClassifier
-from benchmarks.plain_torch import TorchProcess
-from benchmarks.timing import Case
-from detect import statistics as detect_statistics
-from detect.registry import DETECTORS
-from experiments.victims import DROP
-from models.deep_bayes import DeepBayes
-from models.training import TrainingSettings, adam_step, make_optimizer
+from deepbayes.attacks.losses import log_odds
+from deepbayes.attacks.registry import ATTACKS
+from deepbayes.attacks.target import Target
+from deepbayes.attacks.white_box import cw, fgsm
+from deepbayes.benchmarks.plain import PlainClassifier
+from deepbayes.benchmarks.plain_torch import TorchProcess
+from deepbayes.benchmarks.timing import Case
+from deepbayes.detect import statistics as detect_statistics
+from deepbayes.detect.registry import DETECTORS
+from deepbayes.experiments.measurements.victims import DROP
+from deepbayes.models.deep_bayes.model import DeepBayes
+from deepbayes.models.training import TrainingSettings, adam_step, make_optimizer
 
 EPS = (0.1, 0.2, 0.3, 0.4, 0.5)
 STEPS = 20

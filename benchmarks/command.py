@@ -9,22 +9,21 @@ from pathlib import Path
 
 import keras
 import numpy as np
-
-from benchmarks import report
-from benchmarks.cases import GRADIENT, LOGITS, Bench
-from benchmarks.memory import IMAGES, peak_memory
-from benchmarks.plain_torch import TorchProcess
-from benchmarks.timing import interleave
-from data import mnist5k
-from experiments.context import check_writable
-from experiments.device import device, memory_bytes
-from experiments.parser import ROOT
-from experiments.progress import bar, say
-from experiments.results import versions
-from models.architecture import ARCHITECTURES, Architecture
-from models.deep_bayes import DeepBayes
-from models.factorisation import FACTORISATIONS, SEVEN_NAMES
-from models.zoo import load_classifier
+from deepbayes.benchmarks import report
+from deepbayes.benchmarks.cases import GRADIENT, LOGITS, Bench
+from deepbayes.benchmarks.memory import IMAGES, peak_memory
+from deepbayes.benchmarks.plain_torch import TorchProcess
+from deepbayes.benchmarks.timing import interleave
+from deepbayes.data import mnist5k
+from deepbayes.experiments.command_line.parser import ROOT
+from deepbayes.experiments.measurements.context import check_writable
+from deepbayes.experiments.measurements.device import device, memory_bytes
+from deepbayes.experiments.measurements.progress import bar, say
+from deepbayes.experiments.store.results import versions
+from deepbayes.models.deep_bayes.architecture import ARCHITECTURES, Architecture
+from deepbayes.models.deep_bayes.factorisation import FACTORISATIONS, SEVEN_NAMES
+from deepbayes.models.deep_bayes.model import DeepBayes
+from deepbayes.models.zoo import load_classifier
 
 BATCH, TRAINING_BATCH = 20, 50
 MEMORY_BATCHES = (20, IMAGES)

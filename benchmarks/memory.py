@@ -6,14 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from experiments.errors import UsageError
+from deepbayes.experiments.settings.errors import UsageError
 
 IMAGES = 100
 
 
 def peak_memory(name: str, contender: str, batch: int) -> float:
     """MiB of the process, at most, during PGD of two steps with `batch` of the images at once."""
-    command = [sys.executable, "-m", "benchmarks.memory", name, contender, str(batch)]
+    command = [sys.executable, "-m", "deepbayes.benchmarks.memory", name, contender, str(batch)]
     root = Path(__file__).parents[1]
     finished = subprocess.run(command, cwd=root, capture_output=True, text=True)
     if finished.returncode:
@@ -26,14 +26,13 @@ def _measure(name: str, contender: str, batch: str) -> float:
     from types import SimpleNamespace
 
     import numpy as np
-
-    from attacks import pgd
-    from attacks.registry import ATTACKS
-    from attacks.target import Target
-    from benchmarks.plain import PlainClassifier
-    from experiments.batches import run
-    from experiments.victims import DROP
-    from models.zoo import load_classifier
+    from deepbayes.attacks.registry import ATTACKS
+    from deepbayes.attacks.target import Target
+    from deepbayes.attacks.white_box import pgd
+    from deepbayes.benchmarks.plain import PlainClassifier
+    from deepbayes.experiments.measurements.batches import run
+    from deepbayes.experiments.measurements.victims import DROP
+    from deepbayes.models.zoo import load_classifier
 
     classifier = load_classifier("mnist", name)
     plain, options = PlainClassifier(classifier), ATTACKS["pgd"].defaults("corrected") | {"steps": 2}

@@ -7,8 +7,7 @@ convolutions and transposed convolutions, one tape over everything. Same weights
 import math
 
 import tensorflow as tf
-
-from models.deep_bayes import DeepBayes
+from deepbayes.models.deep_bayes.model import DeepBayes
 
 
 class PlainClassifier:

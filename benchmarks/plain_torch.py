@@ -11,9 +11,8 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-
-from models.architecture import Architecture
-from models.factorisation import FACTORISATIONS
+from deepbayes.models.deep_bayes.architecture import Architecture
+from deepbayes.models.deep_bayes.factorisation import FACTORISATIONS
 
 
 class TorchProcess:
@@ -34,7 +33,7 @@ class TorchProcess:
         self.folder = tempfile.TemporaryDirectory()
         file = Path(self.folder.name) / "classifier.npz"
         np.savez(file, **self.arrays)
-        command = [str(self.python), "-m", "benchmarks.plain_torch", str(file)]
+        command = [str(self.python), "-m", "deepbayes.benchmarks.plain_torch", str(file)]
         root = Path(__file__).parents[1]
         self.process = subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         return self

@@ -7,11 +7,10 @@ import matplotlib
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
-
-from benchmarks.cases import GRADIENT, LOGITS, TRAINING
-from benchmarks.memory import IMAGES
-from experiments.reporting.figures import save, style
-from models.files import atomic, write_json
+from deepbayes.benchmarks.cases import GRADIENT, LOGITS, TRAINING
+from deepbayes.benchmarks.memory import IMAGES
+from deepbayes.experiments.reporting.figures import save, style
+from deepbayes.models.files import atomic, write_json
 
 _SHORT = {
     LOGITS: "Logits",

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from data.checks import NotAtHand
+from deepbayes.data.checks import NotAtHand
 
 URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
 

@@ -6,9 +6,9 @@ trouser, pullover, dress, coat, sandal, shirt, sneaker, bag, ankle boot.
 
 from pathlib import Path
 
-from data import idx
-from data.checks import Images, check_pixels, check_published, from_pixels
-from data.download import fetch, keras_cache
+from deepbayes.data import idx
+from deepbayes.data.checks import Images, check_pixels, check_published, from_pixels
+from deepbayes.data.download import fetch, keras_cache
 
 SHAPE, CLASSES = (28, 28), 10
 FOLDER = "fashion-mnist"

@@ -8,8 +8,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-
-from data.checks import DataError
+from deepbayes.data.checks import DataError
 
 FILES = {
     "train": ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"),

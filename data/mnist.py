@@ -9,10 +9,9 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-
-from data import idx
-from data.checks import DataError, Images, check_pixels, check_published, from_pixels
-from data.download import fetch, keras_cache
+from deepbayes.data import idx
+from deepbayes.data.checks import DataError, Images, check_pixels, check_published, from_pixels
+from deepbayes.data.download import fetch, keras_cache
 
 SHAPE, CLASSES = (28, 28), 10
 SHA256 = {

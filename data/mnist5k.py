@@ -7,9 +7,8 @@ its training part the other 55,000 (needs MNIST at hand). The shipped classifier
 from pathlib import Path
 
 import numpy as np
-
-from data import mnist
-from data.checks import DataError, Images, check_pixels, from_pixels, pixel_sha256
+from deepbayes.data import mnist
+from deepbayes.data.checks import DataError, Images, check_pixels, from_pixels, pixel_sha256
 
 PER_CLASS = 500
 SHA256 = "2913c6b6527114b7307e1086335a7665e3f94c74aba3d67525e6f116bf5ae20f"

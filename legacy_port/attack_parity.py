@@ -7,13 +7,12 @@ from functools import partial
 
 import numpy as np
 import tensorflow as tf
-
-from attacks.registry import ATTACKS
-from attacks.target import Target
-from detect import statistics
-from experiments.crafting import build_craft
-from experiments.plan import make_plan
-from legacy_port.golden import Golden
+from deepbayes.attacks.registry import ATTACKS
+from deepbayes.attacks.target import Target
+from deepbayes.detect import statistics
+from deepbayes.experiments.measurements.craft import build_craft
+from deepbayes.experiments.settings.attack_plan import make_plan
+from deepbayes.legacy_port.golden import Golden
 
 
 def _fgsm(match: re.Match) -> dict:

@@ -4,26 +4,25 @@ import re
 from pathlib import Path
 
 import numpy as np
-
-from attacks.registry import ATTACKS
-from data.checks import Images
-from data.registry import DATASETS
-from experiments import cli
-from experiments.attack import attack_cost, attack_victim
-from experiments.batches import run as run_batches
-from experiments.clean import DETECTION, compiled_logits, measure_clean, noise_seed
-from experiments.context import Context, open_context
-from experiments.errors import UsageError
-from experiments.plan import plan_of
-from experiments.progress import bar, say
-from experiments.protocol import PROTOCOLS
-from experiments.reporting import report
-from experiments.training_logits import training_logits
-from experiments.victims import Victim, classifier_victim, deep_bayes_victim
-from legacy_port import detection, files
-from legacy_port.checkpoints import LETTERS, to_classifier
-from models import zoo
-from models.files import FileError, file_sha256
+from deepbayes.attacks.registry import ATTACKS
+from deepbayes.data.checks import Images
+from deepbayes.data.registry import DATASETS
+from deepbayes.experiments.command_line import main
+from deepbayes.experiments.measurements.batches import run as run_batches
+from deepbayes.experiments.measurements.clean_accuracy import DETECTION, compiled_logits, measure_clean, noise_seed
+from deepbayes.experiments.measurements.context import Context, open_context
+from deepbayes.experiments.measurements.progress import bar, say
+from deepbayes.experiments.measurements.training_logits import training_logits
+from deepbayes.experiments.measurements.victims import Victim, classifier_victim, deep_bayes_victim
+from deepbayes.experiments.reporting import report
+from deepbayes.experiments.runs.attack import attack_cost, attack_victim
+from deepbayes.experiments.settings.attack_plan import plan_of
+from deepbayes.experiments.settings.errors import UsageError
+from deepbayes.experiments.settings.protocol import PROTOCOLS
+from deepbayes.legacy_port import detection, files
+from deepbayes.legacy_port.checkpoints import LETTERS, to_classifier
+from deepbayes.models import zoo
+from deepbayes.models.files import FileError, file_sha256
 
 PROTOCOL = PROTOCOLS["2019-code"]
 _VICTIM = r"bayes_K(\d+)(?:_Z(\d+))?_([A-G])"
@@ -134,7 +133,7 @@ def _context(options, command: str, victim: str, extra: list[str]) -> Context:
     modern += ["--data-dir", str(options.data_dir)] if options.data_dir else []
     modern += ["--seed", str(options.seed)] if options.seed else []
     say("this is: ./run_experiments.sh " + " ".join(modern))
-    return open_context(cli.parser().parse_args(modern))
+    return open_context(main.parser().parse_args(modern))
 
 
 def _parse(victim: str) -> tuple[int, int | None, str]:

@@ -8,11 +8,10 @@ with `vae/`, `vae_1/`, ... in the order of creation.
 import re
 
 import numpy as np
-
-from models.architecture import Architecture
-from models.deep_bayes import DeepBayes
-from models.factorisation import FACTORISATIONS, SEVEN_NAMES
-from models.networks import MLP, ImageDecoder, Tower
+from deepbayes.models.deep_bayes.architecture import Architecture
+from deepbayes.models.deep_bayes.factorisation import FACTORISATIONS, SEVEN_NAMES
+from deepbayes.models.deep_bayes.model import DeepBayes
+from deepbayes.models.deep_bayes.networks import MLP, ImageDecoder, Tower
 
 LETTERS = dict(zip("ABCDEFG", ("GFZ", "GFY", "DFZ", "DFX", "DBX", "GBZ", "GBY"), strict=True))
 """2019's letters and the paper's names."""

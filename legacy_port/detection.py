@@ -6,9 +6,8 @@ success means that the guard is fooled.
 """
 
 import numpy as np
-
-from detect.metrics import class_averaged
-from detect.thresholds import FittedDetector, fit
+from deepbayes.detect.metrics import class_averaged
+from deepbayes.detect.thresholds import FittedDetector, fit
 
 KEYS = {"marginal": "logpx", "logit": "logpxy", "kl": "kl"}
 

@@ -20,10 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-
-from data import safe_pickle
-from data.checks import DataError, check_images
-from models.files import FileError, atomic
+from deepbayes.data import safe_pickle
+from deepbayes.data.checks import DataError, check_images
+from deepbayes.models.files import FileError, atomic
 
 
 def checkpoint_path(root: Path, dataset: str, letter: str, dim_z: int) -> Path:

@@ -9,9 +9,8 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-
-from legacy_port.checkpoints import to_classifier
-from models.files import read_arrays
+from deepbayes.legacy_port.checkpoints import to_classifier
+from deepbayes.models.files import read_arrays
 
 
 class Golden:

@@ -1,6 +1,6 @@
 """Parity with 2019: recompute every quantity of golden files and compare.
 
-    python -m legacy_port.parity FILE.npz ...
+    ./run_experiments.sh parity FILE.npz ...
 
 prints one row a quantity (name, error, tolerance, ok) and exits 1 when any is out of tolerance, 2 when a file cannot be
 read. Relative errors are per element, over max(|golden|, 1) nat; those of gradients are in the l2 norm of the whole
@@ -16,18 +16,17 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-
-from data import plane_frog
-from legacy_port import detection
-from legacy_port.attack_parity import FAMILIES, craft
-from legacy_port.checkpoints import to_2019
-from legacy_port.golden import Golden
-from models.architecture import Architecture
-from models.deep_bayes import DeepBayes
-from models.factorisation import FACTORISATIONS
-from models.files import FileError
-from models.initialisers import begin_as_2019
-from models.training import TrainingSettings, adam_step, make_optimizer
+from deepbayes.data import plane_frog
+from deepbayes.legacy_port import detection
+from deepbayes.legacy_port.attack_parity import FAMILIES, craft
+from deepbayes.legacy_port.checkpoints import to_2019
+from deepbayes.legacy_port.golden import Golden
+from deepbayes.models.deep_bayes.architecture import Architecture
+from deepbayes.models.deep_bayes.factorisation import FACTORISATIONS
+from deepbayes.models.deep_bayes.initialisers import begin_as_2019
+from deepbayes.models.deep_bayes.model import DeepBayes
+from deepbayes.models.files import FileError
+from deepbayes.models.training import TrainingSettings, adam_step, make_optimizer
 
 RELATIVE, GRADIENT, WEIGHT, DETECTION = 1e-4, 1e-3, 2e-5, 1e-2
 INITIAL = 1e-6
@@ -240,7 +239,3 @@ def main(arguments: list[str] | None = None) -> int:
     out = sum(not r.ok for r in rows)
     print(f"{len(rows) - out} within tolerance, {out} out")
     return 1 if out else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from experiments import cli, train
-from experiments.progress import say
-from legacy_port.checkpoints import LETTERS, to_2019
-from legacy_port.files import checkpoint_path, write_pickle
-from models import zoo
-from models.files import read_arrays
+from deepbayes.experiments.command_line import main
+from deepbayes.experiments.measurements.progress import say
+from deepbayes.experiments.runs import train
+from deepbayes.legacy_port.checkpoints import LETTERS, to_2019
+from deepbayes.legacy_port.files import checkpoint_path, write_pickle
+from deepbayes.models import zoo
+from deepbayes.models.files import read_arrays
 
 
 def vae_mnist(options) -> int:
@@ -31,7 +32,7 @@ def _train(options, dataset: str, epochs: int, learning_rate: str) -> int:
     command += ["--data-dir", str(options.data_dir)] if options.data_dir else []
     command += ["--seed", str(options.seed)] if options.seed else []
     say("this is: ./run_experiments.sh " + " ".join(command))
-    code = train.run(cli.parser().parse_args(command))
+    code = train.run(main.parser().parse_args(command))
     if code == 0:
         stem = zoo.file_stem(dataset, name)
         state = read_arrays(file.parent / "training" / dataset / stem / "checkpoint.npz")

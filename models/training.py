@@ -16,9 +16,8 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
-
-from models.deep_bayes import DeepBayes
-from models.files import FileError, read_arrays, write_arrays
+from deepbayes.models.deep_bayes.model import DeepBayes
+from deepbayes.models.files import FileError, read_arrays, write_arrays
 
 _CHUNK = 100  # steps in one call of the compiled loop: signals are answered between chunks
 

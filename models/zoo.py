@@ -13,12 +13,11 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
-
-from models.architecture import ARCHITECTURES, Architecture
-from models.deep_bayes import DeepBayes
-from models.factorisation import FACTORISATIONS
-from models.files import FileError, file_sha256, read_arrays, read_json, write_arrays, write_json
-from models.initialisers import INITIALISERS, begin_as_2019
+from deepbayes.models.deep_bayes.architecture import ARCHITECTURES, Architecture
+from deepbayes.models.deep_bayes.factorisation import FACTORISATIONS
+from deepbayes.models.deep_bayes.initialisers import INITIALISERS, begin_as_2019
+from deepbayes.models.deep_bayes.model import DeepBayes
+from deepbayes.models.files import FileError, file_sha256, read_arrays, read_json, write_arrays, write_json
 
 SHIPPED = Path(__file__).parent / "weights"
 SHARED_WEIGHTS = {"mnist5k": "mnist"}

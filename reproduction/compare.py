@@ -15,13 +15,13 @@ from functools import cache
 from math import hypot, sqrt
 from pathlib import Path
 
-from data.registry import DATASETS
-from experiments.reporting.identity import attack_of
-from experiments.reporting.reference import FILE, Key, Published, published, published_values
-from experiments.reporting.summary_tables import BEYOND
-from models.files import FileError
-from reproduction.measured import Measured
-from reproduction.traps import MEDIAN_STEPS, PAPERS_IMAGES, differs_from_the_paper, index_fault, trap
+from deepbayes.data.registry import DATASETS
+from deepbayes.experiments.reporting.identity import attack_of
+from deepbayes.experiments.reporting.summary_tables import BEYOND
+from deepbayes.models.files import FileError
+from deepbayes.reference.published import FILE, Key, Published, published, published_values
+from deepbayes.reproduction.comparability import MEDIAN_STEPS, PAPERS_IMAGES, differs_from_the_paper, index_fault, trap
+from deepbayes.reproduction.estimates import Measured
 
 WIDER = FILE.with_name("tolerances.csv")
 """Reasons for wider tolerances: patterns of dataset, classifier, attack, parameter, metric; tolerance; reason."""

@@ -10,19 +10,18 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
-
-from experiments.context import check_writable
-from experiments.errors import UsageError
-from experiments.progress import say
-from experiments.reporting.figures import save, style
-from experiments.reporting.reference import Key, Published, published, published_values
-from experiments.reporting.transfer_tables import draw_rates
-from models.factorisation import SEVEN_NAMES
-from reproduction.compare import INCOMPARABLE, compare, papers_figures
-from reproduction.gathered import best, figures_of, figures_that_count
-from reproduction.measured import Measured
-from reproduction.needs import why_not
-from reproduction.steps import steps_to
+from deepbayes.experiments.measurements.context import check_writable
+from deepbayes.experiments.measurements.progress import say
+from deepbayes.experiments.reporting.figures import save, style
+from deepbayes.experiments.reporting.transfer_tables import draw_rates
+from deepbayes.experiments.settings.errors import UsageError
+from deepbayes.models.deep_bayes.factorisation import SEVEN_NAMES
+from deepbayes.reference.published import Key, Published, published, published_values
+from deepbayes.reproduction.collect import best, figures_of, figures_that_count
+from deepbayes.reproduction.compare import INCOMPARABLE, compare, papers_figures
+from deepbayes.reproduction.estimates import Measured
+from deepbayes.reproduction.required_runs import why_not
+from deepbayes.reproduction.steps import steps_to
 
 ATTACKS_OF = {
     "Figure 3": ("mnist", ("fgsm", "pgd")),

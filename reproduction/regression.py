@@ -7,17 +7,26 @@ compare. Reports: regression.md, .html (one file, figures inside), .xml (JUnit: 
 import argparse
 from pathlib import Path
 
-from experiments.context import check_writable
-from experiments.errors import UsageError
-from experiments.progress import print_tables, say
-from experiments.reporting.reference import FILE
-from experiments.results import ResultsStore
-from models.factorisation import SEVEN_NAMES
-from reproduction import regression_report
-from reproduction.compare import INCOMPARABLE, OUTSIDE, Comparison, compare, earlier, identity, papers_figures, same_run
-from reproduction.gathered import COMMITTED
-from reproduction.layout import METRICS
-from reproduction.measured import Measured, measured
+from deepbayes.experiments.measurements.context import check_writable
+from deepbayes.experiments.measurements.progress import print_tables, say
+from deepbayes.experiments.settings.errors import UsageError
+from deepbayes.experiments.store.results import ResultsStore
+from deepbayes.models.deep_bayes.factorisation import SEVEN_NAMES
+from deepbayes.reference.published import FILE
+from deepbayes.reproduction import regression_report
+from deepbayes.reproduction.collect import COMMITTED
+from deepbayes.reproduction.compare import (
+    INCOMPARABLE,
+    OUTSIDE,
+    Comparison,
+    compare,
+    earlier,
+    identity,
+    papers_figures,
+    same_run,
+)
+from deepbayes.reproduction.estimates import Measured, measured
+from deepbayes.reproduction.paper_tables import METRICS
 
 
 def run(options: argparse.Namespace) -> int:

@@ -12,19 +12,18 @@ import matplotlib
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
-
-from experiments.plan import changed_options
-from experiments.reporting.figures import save, style
-from experiments.reporting.tables import Table
-from experiments.results import settings_hash
-from models.factorisation import SEVEN_NAMES
-from models.files import atomic
-from reproduction.compare import INCOMPARABLE, OUTSIDE, WITHIN, Comparison
-from reproduction.figure import ATTACKS_OF, TRANSFER, draw
-from reproduction.gathered import best
-from reproduction.layout import IN_PIXELS
-from reproduction.measured import Measured
-from reproduction.traps import IN_KEYS, differs_from_the_paper
+from deepbayes.experiments.reporting.figures import save, style
+from deepbayes.experiments.reporting.tables import Table
+from deepbayes.experiments.settings.attack_plan import changed_options
+from deepbayes.experiments.store.results import settings_hash
+from deepbayes.models.deep_bayes.factorisation import SEVEN_NAMES
+from deepbayes.models.files import atomic
+from deepbayes.reproduction.collect import best
+from deepbayes.reproduction.comparability import IN_KEYS, differs_from_the_paper
+from deepbayes.reproduction.compare import INCOMPARABLE, OUTSIDE, WITHIN, Comparison
+from deepbayes.reproduction.estimates import Measured
+from deepbayes.reproduction.figure import ATTACKS_OF, TRANSFER, draw
+from deepbayes.reproduction.paper_tables import IN_PIXELS
 
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2em auto; max-width: 85em; padding: 0 1em; color: #222 }

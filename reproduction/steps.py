@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from experiments.parser import output_arguments
-from experiments.reporting.reference import Published
-from models import zoo
-from models.files import FileError
-from reproduction.gathered import own_weights
-from reproduction.needs import TRAINING, Needed, needed, trained_for
+from deepbayes.experiments.command_line.parser import output_arguments
+from deepbayes.models import zoo
+from deepbayes.models.files import FileError
+from deepbayes.reference.published import Published
+from deepbayes.reproduction.collect import own_weights
+from deepbayes.reproduction.required_runs import TRAINING, Needed, needed, trained_for
 
 USUAL_IMAGES = 100
 """Of a run, unless told otherwise: hours instead of the days that the paper's 10,000 take."""

@@ -6,19 +6,19 @@ import shlex
 import subprocess
 import sys
 
-from data.registry import DATASETS
-from experiments.context import check_writable
-from experiments.errors import UsageError
-from experiments.parser import ROOT
-from experiments.progress import print_tables, say
-from experiments.reporting.reference import Published
-from models.files import atomic
-from models.zoo import architecture
-from reproduction.gathered import best, figures_of, figures_that_count, places
-from reproduction.layout import in_lines, tables_of
-from reproduction.measured import Measured
-from reproduction.needs import Needed, Speed, hours, images_run, why_not
-from reproduction.steps import USUAL_IMAGES, steps_to
+from deepbayes.data.registry import DATASETS
+from deepbayes.experiments.command_line.parser import ROOT
+from deepbayes.experiments.measurements.context import check_writable
+from deepbayes.experiments.measurements.progress import print_tables, say
+from deepbayes.experiments.settings.errors import UsageError
+from deepbayes.models.files import atomic
+from deepbayes.models.zoo import architecture
+from deepbayes.reference.published import Published
+from deepbayes.reproduction.collect import best, figures_of, figures_that_count, places
+from deepbayes.reproduction.estimates import Measured
+from deepbayes.reproduction.paper_tables import in_lines, tables_of
+from deepbayes.reproduction.required_runs import Needed, Speed, hours, images_run, why_not
+from deepbayes.reproduction.steps import USUAL_IMAGES, steps_to
 
 
 def run(options: argparse.Namespace) -> int:
@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
         return 0
     for _, arguments in steps:
         say(f"\n./run_experiments.sh {shlex.join(arguments)}")
-        command = [sys.executable, "-P", "-m", "experiments", *arguments]
+        command = [sys.executable, "-P", "-m", "deepbayes", *arguments]
         code = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=False).returncode
         if code:
             say(f"stopped: the run above ended with exit code {code}; what was finished is kept, and the same command "

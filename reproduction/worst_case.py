@@ -5,14 +5,13 @@ All are judged under the same draw of z, a function of seed and image.
 """
 
 import numpy as np
-
-from data.checks import spread_positions
-from experiments.intervals import rate
-from experiments.plan import changed_options
-from experiments.reporting.tables import Table
-from models.factorisation import SEVEN_NAMES
-from reproduction.needs import PROTOCOL
-from reproduction.traps import PAPERS_IMAGES
+from deepbayes.data.checks import spread_positions
+from deepbayes.experiments.measurements.intervals import rate
+from deepbayes.experiments.reporting.tables import Table
+from deepbayes.experiments.settings.attack_plan import changed_options
+from deepbayes.models.deep_bayes.factorisation import SEVEN_NAMES
+from deepbayes.reproduction.comparability import PAPERS_IMAGES
+from deepbayes.reproduction.required_runs import PROTOCOL
 
 _ATTACKS = ("fgsm", "pgd", "mim")
 _ALL = "all of them"

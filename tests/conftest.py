@@ -7,10 +7,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # processes share the cores, and one th
 
 import numpy as np
 import pytest
-
-from models.architecture import ARCHITECTURES
-from models.deep_bayes import DeepBayes
-from models.factorisation import FACTORISATIONS
+from deepbayes.models.deep_bayes.architecture import ARCHITECTURES
+from deepbayes.models.deep_bayes.factorisation import FACTORISATIONS
+from deepbayes.models.deep_bayes.model import DeepBayes
 
 ROOT = Path(__file__).resolve().parent.parent
 GOLDEN = ROOT / "tests" / "golden"

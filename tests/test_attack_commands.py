@@ -11,26 +11,26 @@ import numpy as np
 import pytest
 import scipy.special
 import tensorflow as tf
+from deepbayes.attacks.registry import ATTACKS
+from deepbayes.attacks.target import Target
+from deepbayes.data import mnist5k
+from deepbayes.detect.thresholds import fit
+from deepbayes.experiments.command_line.parser import parser
+from deepbayes.experiments.measurements import surrogate_models
+from deepbayes.experiments.measurements.clean_accuracy import EVALUATION, noise_seed
+from deepbayes.experiments.measurements.context import open_context
+from deepbayes.experiments.measurements.craft import build_craft, craft_all
+from deepbayes.experiments.measurements.training_logits import training_logits
+from deepbayes.experiments.measurements.victims import DROP, Victim, deep_bayes_victim
+from deepbayes.experiments.reporting.grouping import groups
+from deepbayes.experiments.reporting.summary_tables import minimum_perturbations
+from deepbayes.experiments.runs import sanity_checks
+from deepbayes.experiments.runs.sanity_checks import FLAG, PASS
+from deepbayes.experiments.settings.attack_plan import PREFIX, changed_options, make_plan
+from deepbayes.experiments.settings.protocol import PROTOCOLS
+from deepbayes.experiments.store.results import ResultsStore
+from deepbayes.models.files import read_arrays
 from test_command_line import linear_victim, run, start, wait_for
-
-from attacks.registry import ATTACKS
-from attacks.target import Target
-from data import mnist5k
-from detect.thresholds import fit
-from experiments import checks, students
-from experiments.checks import FLAG, PASS
-from experiments.clean import EVALUATION, noise_seed
-from experiments.context import open_context
-from experiments.crafting import build_craft, craft_all
-from experiments.parser import parser
-from experiments.plan import PREFIX, changed_options, make_plan
-from experiments.protocol import PROTOCOLS
-from experiments.reporting.grouping import groups
-from experiments.reporting.summary_tables import minimum_perturbations
-from experiments.results import ResultsStore
-from experiments.training_logits import training_logits
-from experiments.victims import DROP, Victim, deep_bayes_victim
-from models.files import read_arrays
 
 pytestmark = pytest.mark.usefixtures("no_data_at_hand")
 TINY = ["--num-images", "4", "--seed", "0"]
@@ -96,7 +96,7 @@ def test_the_baseline_is_trained_once_and_attacked_as_any_keras_model(tmp_path, 
 
 @pytest.mark.parametrize("command", ["greybox", "blackbox"])
 def test_a_student_is_made_once_attacked_and_moved(command, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(students, "STUDENT_EPOCHS", 2)
+    monkeypatch.setattr(surrogate_models, "STUDENT_EPOCHS", 2)
     file = linear_victim(tmp_path)
     arguments = [command, "--victim-model", file, "--attack", "fgsm", "--output", tmp_path / "r", *TINY]
     arguments += ["--seeds-per-class", "2"] if command == "blackbox" else []
@@ -170,9 +170,11 @@ def test_damaged_training_images_stop_a_grey_box_instead_of_reading_as_not_at_ha
 
 
 def test_the_same_student_made_twice_is_one_run(tmp_path, monkeypatch):
-    monkeypatch.setattr(students, "STUDENT_EPOCHS", 1)
+    monkeypatch.setattr(surrogate_models, "STUDENT_EPOCHS", 1)
     command = ["greybox", "--victim-model", linear_victim(tmp_path), "--attack", "fgsm", "--eps", "0.3", *TINY]
-    monkeypatch.setattr(students, "fit", lambda *arguments, **named: None)  # the same weights, whatever the threads
+    monkeypatch.setattr(
+        surrogate_models, "fit", lambda *arguments, **named: None
+    )  # the same weights, whatever the threads
     for _ in range(2):
         assert run(*command, "--fresh", "--output", tmp_path / "r") == 0
         time.sleep(1.1)  # Keras's file holds the second
@@ -181,7 +183,7 @@ def test_the_same_student_made_twice_is_one_run(tmp_path, monkeypatch):
 
 def test_a_substitute_is_not_judged_on_the_images_it_grew_from(tmp_path, monkeypatch):
     """Where all 5,000 images are attacked, the seeds are among them; 2019's protocols leave them in."""
-    monkeypatch.setattr(students, "LOOP_EPOCHS", 1)
+    monkeypatch.setattr(surrogate_models, "LOOP_EPOCHS", 1)
     file = linear_victim(tmp_path)
     options = ["--victim-model", file, "--attack", "noise", "--output", tmp_path / "r"]
     with pytest.raises(SystemExit):  # no gradient to follow in a student
@@ -203,7 +205,9 @@ def test_a_substitute_grows_along_the_plain_gradient():
     net.set_weights([kernel])
     p = scipy.special.softmax(x.reshape(5, 4) @ kernel, axis=1)
     gradient = (p * (answers - np.sum(p * answers, axis=1, keepdims=True))) @ kernel.T
-    np.testing.assert_allclose(students.augment(net, x, answers), x + 0.1 * gradient.reshape(x.shape), atol=1e-6)
+    np.testing.assert_allclose(
+        surrogate_models.augment(net, x, answers), x + 0.1 * gradient.reshape(x.shape), atol=1e-6
+    )
 
 
 @pytest.mark.parametrize(("protocol", "seeds"), [("corrected", 50), ("paper", 200)])
@@ -212,7 +216,7 @@ def test_a_substitute_grows_from_as_many_images_as_the_protocol_says(protocol, s
     attacked = mnist5k.load("test", None).spread(1000)
     options = SimpleNamespace(seed=0, seeds_per_class=None, data_dir=None)
     context = SimpleNamespace(options=options, dataset="mnist5k", images=attacked, protocol=PROTOCOLS[protocol])
-    grown = students._seed_images(context)
+    grown = surrogate_models._seed_images(context)
     assert np.bincount(grown.y).tolist() == [seeds] * 10
     shared = np.isin(grown.index, attacked.index).mean()
     assert shared == 0 if protocol == "corrected" else 0.1 < shared < 0.3
@@ -290,8 +294,8 @@ def test_known_noise_is_one_draw_at_every_step_and_that_of_the_evaluation(attack
 
 
 def test_finished_batches_are_not_made_again(tmp_path, monkeypatch):
-    monkeypatch.setattr("experiments.crafting._SAVE_SECONDS", -1)
-    monkeypatch.setattr("experiments.crafting._SAVE_SHARE", 0)
+    monkeypatch.setattr("deepbayes.experiments.measurements.craft._SAVE_SECONDS", -1)
+    monkeypatch.setattr("deepbayes.experiments.measurements.craft._SAVE_SHARE", 0)
     images = mnist5k.load("test", None).spread(10)
     plan, calls = make_plan(ATTACKS["noise"], "mnist5k", "corrected"), []
     craft = build_craft(plan, Target(lambda x, index, seed: None, 10))
@@ -353,7 +357,7 @@ def digits(gradient: bool):
 def test_checks_flag_a_masked_gradient_and_no_honest_one(gradient, tmp_path):
     options = parser().parse_args(["checks", "--num-images", "20", "--output", str(tmp_path)])
     context, victim = open_context(options), digits(gradient)
-    lines = checks.check(context, victim, checks._attacks(context, victim, lambda n: None))
+    lines = sanity_checks.check(context, victim, sanity_checks._attacks(context, victim, lambda n: None))
     verdicts = {line.check: line.verdict for line in lines}
     flags = {name for name, verdict in verdicts.items() if verdict == FLAG}
     if gradient:
@@ -371,7 +375,7 @@ def test_the_checks_command_writes_a_table_for_each_classifier(tmp_path, capsys,
             "unbounded": (1.0,), "square": (0.2,), "fresh": (0.2,), "eot": (0.2,),
         }.items()
     }  # fmt: skip
-    monkeypatch.setattr(checks, "plans", few)
+    monkeypatch.setattr(sanity_checks, "plans", few)
     assert run("checks", "--classifiers", "DFX", *TINY, "--output", tmp_path) == 0
     assert "Checks of DFX" in capsys.readouterr().out
     assert list(tmp_path.glob("mnist5k/checks_DFX_*.md"))

@@ -11,14 +11,14 @@ from cleverhans.tf2.attacks.fast_gradient_method import fast_gradient_method
 from cleverhans.tf2.attacks.momentum_iterative_method import momentum_iterative_method
 from cleverhans.tf2.attacks.projected_gradient_descent import projected_gradient_descent
 from conftest import tiny, tiny_images
+from deepbayes.attacks.black_box import square
+from deepbayes.attacks.black_box.onepixel import set_pixels
+from deepbayes.attacks.losses import LOSSES
+from deepbayes.attacks.registry import ATTACKS, NOTHING
+from deepbayes.attacks.target import Target, check_targets
+from deepbayes.attacks.white_box import cw
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from attacks import cw, square
-from attacks.losses import LOSSES
-from attacks.onepixel import set_pixels
-from attacks.registry import ATTACKS, NOTHING
-from attacks.target import Target, check_targets
 
 X, Y = tiny_images(6)
 Y = Y.astype(np.int32)

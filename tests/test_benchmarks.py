@@ -9,14 +9,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import ROOT, tiny
-
-from benchmarks import command, report
-from benchmarks.cases import Bench
-from benchmarks.memory import peak_memory
-from benchmarks.plain import PlainClassifier
-from benchmarks.timing import Case, interleave
-from experiments.errors import UsageError
-from models.factorisation import SEVEN_NAMES
+from deepbayes.benchmarks import command, report
+from deepbayes.benchmarks.cases import Bench
+from deepbayes.benchmarks.memory import peak_memory
+from deepbayes.benchmarks.plain import PlainClassifier
+from deepbayes.benchmarks.timing import Case, interleave
+from deepbayes.experiments.settings.errors import UsageError
+from deepbayes.models.deep_bayes.factorisation import SEVEN_NAMES
 
 X = np.random.default_rng(0).uniform(size=(4, 8, 8, 1)).astype(np.float32)
 Y = np.array([0, 1, 2, 0], np.int32)

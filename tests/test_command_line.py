@@ -12,24 +12,24 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import ROOT
-
-from attacks.registry import ATTACKS
-from data import mnist5k
-from experiments import batches, cli
-from experiments.batches import usual_batch
-from experiments.device import device
-from experiments.victims import classifier_victim
-from models import zoo
-from models.architecture import ARCHITECTURES
-from models.deep_bayes import DeepBayes
-from models.factorisation import FACTORISATIONS
-from models.files import read_arrays
+from deepbayes.attacks.registry import ATTACKS
+from deepbayes.data import mnist5k
+from deepbayes.experiments.command_line import main
+from deepbayes.experiments.measurements import batches
+from deepbayes.experiments.measurements.batches import usual_batch
+from deepbayes.experiments.measurements.device import device
+from deepbayes.experiments.measurements.victims import classifier_victim
+from deepbayes.models import zoo
+from deepbayes.models.deep_bayes.architecture import ARCHITECTURES
+from deepbayes.models.deep_bayes.factorisation import FACTORISATIONS
+from deepbayes.models.deep_bayes.model import DeepBayes
+from deepbayes.models.files import read_arrays
 
 SMALL = ["--num-images", "10", "--samples", "2", "--batch-size", "4"]
 
 
 def run(*arguments) -> int:
-    return cli.main([str(a) for a in arguments])
+    return main.main([str(a) for a in arguments])
 
 
 def results(folder, victim="*", attack="fgsm"):
@@ -309,7 +309,7 @@ def test_a_report_without_results_says_how_to_make_some(tmp_path, capsys):
 
 def start(*arguments, **environment):
     return subprocess.Popen(
-        [sys.executable, "-m", "experiments", *map(str, arguments)],
+        [sys.executable, "-m", "deepbayes", *map(str, arguments)],
         cwd=ROOT, env=os.environ | environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job inherits it ignored
     )  # fmt: skip

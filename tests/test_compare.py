@@ -3,14 +3,13 @@
 import dataclasses
 
 import pytest
-
-from attacks.registry import ATTACKS
-from experiments.intervals import rate
-from experiments.reporting.reference import Key
-from models.files import FileError
-from reproduction import compare as compare_module
-from reproduction.compare import INCOMPARABLE, OUTSIDE, WITHIN, Reference, compare, papers_figures
-from reproduction.measured import Measured, measured
+from deepbayes.attacks.registry import ATTACKS
+from deepbayes.experiments.measurements.intervals import rate
+from deepbayes.models.files import FileError
+from deepbayes.reference.published import Key
+from deepbayes.reproduction import compare as compare_module
+from deepbayes.reproduction.compare import INCOMPARABLE, OUTSIDE, WITHIN, Reference, compare, papers_figures
+from deepbayes.reproduction.estimates import Measured, measured
 
 
 def figure(value, n=1000, key=("mnist", "GFZ", "pgd", "eps=0.2", "accuracy_percent"), **settings) -> Measured:
@@ -142,7 +141,7 @@ def test_a_wider_tolerance_comes_with_its_reason(tmp_path, monkeypatch):
     file = tmp_path / "tolerances.csv"
     header = "dataset,classifier,attack,parameter,metric,tolerance,reason"
     file.write_text(f"{header}\nmnist,GF?,pgd,*,accuracy_percent,25,another draw of the noise\n")
-    monkeypatch.setattr("reproduction.compare.WIDER", file)
+    monkeypatch.setattr("deepbayes.reproduction.compare.WIDER", file)
     compare_module._wider.cache_clear()
     found = compare(figure(70.0), Reference(50.0, 10_000, "Table"))
     compare_module._wider.cache_clear()
@@ -153,7 +152,7 @@ def test_a_wider_tolerance_comes_with_its_reason(tmp_path, monkeypatch):
 def test_a_wider_tolerance_without_reason_or_number_is_refused(tmp_path, monkeypatch, row):
     file = tmp_path / "tolerances.csv"
     file.write_text(f"dataset,classifier,attack,parameter,metric,tolerance,reason\n{row}\n")
-    monkeypatch.setattr("reproduction.compare.WIDER", file)
+    monkeypatch.setattr("deepbayes.reproduction.compare.WIDER", file)
     compare_module._wider.cache_clear()
     with pytest.raises(FileError, match=r"tolerances\.csv, line 2: takes dataset"):
         compare(figure(70.0), Reference(50.0, 10_000, "Table"))

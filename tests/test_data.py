@@ -4,10 +4,9 @@ import pickle
 
 import numpy as np
 import pytest
-
-from data import download, fashion_mnist, idx, mnist, mnist5k, plane_frog
-from data.checks import DataError, check_images, check_labels, check_pixels, from_pixels
-from data.registry import DATASETS, default_name
+from deepbayes.data import download, fashion_mnist, idx, mnist, mnist5k, plane_frog
+from deepbayes.data.checks import DataError, check_images, check_labels, check_pixels, from_pixels
+from deepbayes.data.registry import DATASETS, default_name
 
 # ---- the embedded digits ----
 

@@ -2,10 +2,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import tiny, tiny_images
-
-from models.architecture import ARCHITECTURES
-from models.deep_bayes import DeepBayes
-from models.factorisation import FACTORISATIONS, SEVEN_NAMES
+from deepbayes.models.deep_bayes.architecture import ARCHITECTURES
+from deepbayes.models.deep_bayes.factorisation import FACTORISATIONS, SEVEN_NAMES
+from deepbayes.models.deep_bayes.model import DeepBayes
 
 X, Y = tiny_images(6)
 

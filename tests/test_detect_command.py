@@ -6,24 +6,24 @@ import keras
 import numpy as np
 import pytest
 from conftest import GOLDEN, tiny
-
-from data import fashion_mnist, mnist5k
-from detect.thresholds import fit
-from experiments import cli, training_logits
-from experiments.clean import CALIBRATION, compiled_logits, noise_seed
-from experiments.detect import measure
-from experiments.protocol import PROTOCOLS
-from experiments.victims import classifier_victim, deep_bayes_victim
-from legacy_port.detection import KEYS
-from legacy_port.golden import Golden
-from models.factorisation import SEVEN_NAMES
-from models.files import read_arrays
+from deepbayes.data import fashion_mnist, mnist5k
+from deepbayes.detect.thresholds import fit
+from deepbayes.experiments.command_line import main
+from deepbayes.experiments.measurements import training_logits
+from deepbayes.experiments.measurements.clean_accuracy import CALIBRATION, compiled_logits, noise_seed
+from deepbayes.experiments.measurements.victims import classifier_victim, deep_bayes_victim
+from deepbayes.experiments.runs.detect import measure
+from deepbayes.experiments.settings.protocol import PROTOCOLS
+from deepbayes.legacy_port.detection import KEYS
+from deepbayes.legacy_port.golden import Golden
+from deepbayes.models.deep_bayes.factorisation import SEVEN_NAMES
+from deepbayes.models.files import read_arrays
 
 FEW = ["--num-images", "30"]
 
 
 def run(*arguments) -> int:
-    return cli.main([str(a) for a in arguments])
+    return main.main([str(a) for a in arguments])
 
 
 def results(folder, victim="*"):
@@ -141,7 +141,7 @@ def test_under_2019s_protocol_the_stored_rates_are_2019s(kind, name):
 
 
 def test_without_the_training_images_the_error_says_what_is_needed(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("data.download.URL", "file:///nowhere/")
+    monkeypatch.setattr("deepbayes.data.download.URL", "file:///nowhere/")
     assert run("detect", "--classifiers", "DFX", "--samples", "2", "--eps", "0.3", *FEW, "--output", tmp_path) == 2
     error = capsys.readouterr().err
     assert "DFX's thresholds are set on its training images, mnist5k/train: MNIST is not at hand" in error
@@ -149,7 +149,7 @@ def test_without_the_training_images_the_error_says_what_is_needed(tmp_path, mon
 
 
 def test_training_logits_go_on_after_an_interruption_to_the_same_numbers(tmp_path, mnist_dir, monkeypatch):
-    options = cli.parser().parse_args(
+    options = main.parser().parse_args(
         ["detect", "--calibration-images", "100", "--data-dir", str(mnist_dir), "--output", str(tmp_path / "whole")]
     )
     classifier = tiny("DFX")
@@ -245,7 +245,7 @@ def test_calibrating_on_too_few_images_names_the_classes(tmp_path, capsys):
 
 
 def test_what_ships_serves_every_seed(tmp_path):
-    options = cli.parser().parse_args(["detect", "--seed", "1", "--output", str(tmp_path)])
+    options = main.parser().parse_args(["detect", "--seed", "1", "--output", str(tmp_path)])
     victim = deep_bayes_victim("mnist5k", "DFX", samples=10, protocol=PROTOCOLS["corrected"])
     settings = training_logits.training_logits(options, "mnist5k", victim, PROTOCOLS["corrected"]).settings
     assert (settings["images"], settings["seed"]) == (55_000, 0)
@@ -253,7 +253,7 @@ def test_what_ships_serves_every_seed(tmp_path):
 
 @pytest.mark.parametrize("name", SEVEN_NAMES)
 def test_the_shipped_training_logits_are_those_of_the_shipped_weights(mnist_dir, name):
-    options = cli.parser().parse_args(["detect", "--output", "/nonexistent"])
+    options = main.parser().parse_args(["detect", "--output", "/nonexistent"])
     victim = deep_bayes_victim("mnist5k", name, samples=10, protocol=PROTOCOLS["corrected"])
     shipped = training_logits.training_logits(options, "mnist5k", victim, PROTOCOLS["corrected"])
     images = mnist5k.load("train", mnist_dir)

@@ -1,9 +1,8 @@
 import pytest
 from conftest import ROOT
-
-from models.architecture import ARCHITECTURES
-from models.deep_bayes import DeepBayes
-from models.factorisation import FACTORISATIONS, SEVEN_NAMES, THE_SEVEN, Factorisation
+from deepbayes.models.deep_bayes.architecture import ARCHITECTURES
+from deepbayes.models.deep_bayes.factorisation import FACTORISATIONS, SEVEN_NAMES, THE_SEVEN, Factorisation
+from deepbayes.models.deep_bayes.model import DeepBayes
 
 # Counts of the 2019 networks, by (MNIST, CIFAR-binary).
 PARAMETERS = {

@@ -6,12 +6,11 @@ import foolbox
 import numpy as np
 import pytest
 import tensorflow as tf
-
-from attacks import cw, fgsm, pgd
-from attacks.registry import ATTACKS
-from attacks.target import Target
-from data import mnist5k
-from models.cnn import fit, new_cnn
+from deepbayes.attacks.registry import ATTACKS
+from deepbayes.attacks.target import Target
+from deepbayes.attacks.white_box import cw, fgsm, pgd
+from deepbayes.data import mnist5k
+from deepbayes.models.baselines.cnn import fit, new_cnn
 
 pytestmark = pytest.mark.slow
 N, EPS, PGD_EPS = 200, 0.1, 0.05

@@ -4,8 +4,7 @@ import json
 
 import pytest
 from conftest import ROOT
-
-from experiments.results import ResultsStore
+from deepbayes.experiments.store.results import ResultsStore
 
 REFERENCE = ROOT / "results" / "reference"
 FILES = sorted(REFERENCE.glob("*/*/*.json"))

@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
-
-from models.initialisers import kernel_of_2019
-from models.zoo import new_classifier
+from deepbayes.models.deep_bayes.initialisers import kernel_of_2019
+from deepbayes.models.zoo import new_classifier
 
 
 def kernels(**options):

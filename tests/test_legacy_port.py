@@ -6,13 +6,12 @@ import pickle
 import numpy as np
 import pytest
 from conftest import GOLDEN, tiny
-
-from data import mnist, safe_pickle
-from legacy_port import __main__ as legacy
-from legacy_port import detection, files
-from legacy_port.checkpoints import LETTERS, to_2019, to_classifier
-from legacy_port.golden import Golden
-from models.files import FileError
+from deepbayes.data import mnist, safe_pickle
+from deepbayes.legacy_port import __main__ as legacy
+from deepbayes.legacy_port import detection, files
+from deepbayes.legacy_port.checkpoints import LETTERS, to_2019, to_classifier
+from deepbayes.legacy_port.golden import Golden
+from deepbayes.models.files import FileError
 
 # ---- pickles ----
 

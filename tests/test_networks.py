@@ -2,9 +2,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-
-from models.architecture import Architecture
-from models.networks import ImageDecoder, SplitDense, Tower, Upsample
+from deepbayes.models.deep_bayes.architecture import Architecture
+from deepbayes.models.deep_bayes.networks import ImageDecoder, SplitDense, Tower, Upsample
 
 
 @pytest.mark.parametrize("size", [(7, 7), (8, 8), (14, 13), (5, 6)])

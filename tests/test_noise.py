@@ -1,8 +1,7 @@
 import numpy as np
+from deepbayes.models.deep_bayes.noise import draw_noise
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from models.noise import draw_noise
 
 
 @settings(max_examples=15, deadline=None)

@@ -4,19 +4,18 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import GOLDEN
+from deepbayes.attacks.losses import LOSSES
+from deepbayes.data import mnist5k
+from deepbayes.experiments.measurements.victims import DROP
+from deepbayes.legacy_port.golden import Golden
+from deepbayes.models.deep_bayes.architecture import ARCHITECTURES
+from deepbayes.models.deep_bayes.factorisation import FACTORISATIONS
+from deepbayes.models.deep_bayes.model import DeepBayes
+from deepbayes.models.deep_bayes.sparse_gradient import log_likelihood_of_pairs, worth_it
+from deepbayes.models.zoo import load_classifier
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-
-from attacks.losses import LOSSES
-from data import mnist5k
-from experiments.victims import DROP
-from legacy_port.golden import Golden
-from models.architecture import ARCHITECTURES
-from models.deep_bayes import DeepBayes
-from models.factorisation import FACTORISATIONS
-from models.pair_gradient import log_likelihood_of_pairs, worth_it
-from models.zoo import load_classifier
 
 Y = np.arange(6, dtype=np.int32) % 3
 WITH_DECODER = [n for n, f in FACTORISATIONS.items() if f.models_x]

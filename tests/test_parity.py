@@ -3,10 +3,9 @@ import shutil
 import numpy as np
 import pytest
 from conftest import GOLDEN, tiny
-
-from legacy_port import parity
-from legacy_port.checkpoints import LETTERS, to_2019, to_classifier
-from legacy_port.golden import Golden
+from deepbayes.legacy_port import parity
+from deepbayes.legacy_port.checkpoints import LETTERS, to_2019, to_classifier
+from deepbayes.legacy_port.golden import Golden
 
 FILES = sorted(GOLDEN.glob("*.npz"))
 

@@ -5,17 +5,16 @@ import dataclasses
 import re
 
 import pytest
-
-from attacks.registry import ATTACKS
-from experiments.parser import parser
-from experiments.plan import plan_of
-from experiments.reporting.reference import FILE, Key, published
-from models.factorisation import SEVEN_NAMES
-from reproduction.compare import papers_figures
-from reproduction.gathered import figures_of, places
-from reproduction.layout import tables_of
-from reproduction.measured import key_of
-from reproduction.needs import hours, images_run, needed, why_not
+from deepbayes.attacks.registry import ATTACKS
+from deepbayes.experiments.command_line.parser import parser
+from deepbayes.experiments.settings.attack_plan import plan_of
+from deepbayes.models.deep_bayes.factorisation import SEVEN_NAMES
+from deepbayes.reference.published import FILE, Key, published
+from deepbayes.reproduction.collect import figures_of, places
+from deepbayes.reproduction.compare import papers_figures
+from deepbayes.reproduction.estimates import key_of
+from deepbayes.reproduction.paper_tables import tables_of
+from deepbayes.reproduction.required_runs import hours, images_run, needed, why_not
 
 
 def test_all_of_the_papers_figures_are_there():

@@ -4,19 +4,18 @@ import json
 import re
 
 import pytest
-
-from data import mnist
-from experiments import cli
-from experiments.intervals import rate
-from experiments.reporting.reference import Key
-from experiments.results import ResultsStore
-from models.factorisation import SEVEN_NAMES
-from models.zoo import usable_card
-from reproduction import page
-from reproduction.compare import INCOMPARABLE, OUTSIDE, WITHIN
-from reproduction.gathered import COMMITTED, figures_that_count
-from reproduction.regression import compared
-from reproduction.worst_case import worst_case
+from deepbayes.data import mnist
+from deepbayes.experiments.command_line import main
+from deepbayes.experiments.measurements.intervals import rate
+from deepbayes.experiments.store.results import ResultsStore
+from deepbayes.models.deep_bayes.factorisation import SEVEN_NAMES
+from deepbayes.models.zoo import usable_card
+from deepbayes.reference.published import Key
+from deepbayes.reproduction import docs_pages
+from deepbayes.reproduction.collect import COMMITTED, figures_that_count
+from deepbayes.reproduction.compare import INCOMPARABLE, OUTSIDE, WITHIN
+from deepbayes.reproduction.regression import compared
+from deepbayes.reproduction.worst_case import worst_case
 
 
 @pytest.fixture(scope="module")
@@ -39,22 +38,22 @@ def test_they_are_json_alone():
     assert all(json.loads(file.read_text())["versions"] for file in COMMITTED.rglob("*.json"))
 
 
-@pytest.mark.parametrize("file", page.FILES, ids=lambda file: file.name)
+@pytest.mark.parametrize("file", docs_pages.FILES, ids=lambda file: file.name)
 def test_the_measured_parts_of_a_page_are_those_of_the_results(file):
     """`python -m reproduction.page` writes them."""
     text = file.read_text()
     assert "<!-- measured: " in text
-    assert page.filled(text) == text
+    assert docs_pages.filled(text) == text
 
 
 def test_a_measured_part_is_written_anew_and_the_text_around_it_stays():
     text = "A\n\n<!-- measured: accuracy fgsm -->old<!-- end -->\n\nB <!-- measured: count outside -->?<!-- end --> C"
-    first, between, last = re.split(r"<!-- measured: .+? -->.+?<!-- end -->", page.filled(text), flags=re.DOTALL)
+    first, between, last = re.split(r"<!-- measured: .+? -->.+?<!-- end -->", docs_pages.filled(text), flags=re.DOTALL)
     assert (first, between, last) == ("A\n\n", "\n\nB ", " C")
-    assert "\n| GBZ | 91.5 (92.5) |" in page.filled(text)
-    assert "old" not in page.filled(text)
+    assert "\n| GBZ | 91.5 (92.5) |" in docs_pages.filled(text)
+    assert "old" not in docs_pages.filled(text)
     with pytest.raises(KeyError, match="guess"):
-        page.filled("<!-- measured: guess -->93<!-- end -->")
+        docs_pages.filled("<!-- measured: guess -->93<!-- end -->")
 
 
 def test_the_worst_case_is_by_image_over_the_digits_that_all_runs_share():
@@ -95,14 +94,14 @@ def test_nine_in_ten_of_the_comparable_figures_are_within(comparisons):
 
 @pytest.mark.parametrize("name", ["F.1", "F.2", "A.1"])
 def test_a_table_prints_from_them_without_running_anything(name, tmp_path, capsys):
-    assert cli.main(["table", name, "--output", str(tmp_path)]) == 0
+    assert main.main(["table", name, "--output", str(tmp_path)]) == 0
     out, error = capsys.readouterr()
     assert "protocol paper" in out
     assert "missing" not in error
 
 
 def test_table_f4_prints_from_them_at_the_c_that_was_run_on_all_and_names_the_rest(tmp_path, capsys):
-    assert cli.main(["table", "F.4", "--output", str(tmp_path)]) == 0
+    assert main.main(["table", "F.4", "--output", str(tmp_path)]) == 0
     out, error = capsys.readouterr()
     ours = {f.key for f in figures_that_count(COMMITTED)}
     assert all(Key("mnist", name, "cw", "c=10", "accuracy_percent") in ours for name in SEVEN_NAMES)

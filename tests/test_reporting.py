@@ -1,20 +1,19 @@
 """Tables from made-up results: which stand together, under which file name, and what captions say."""
 
 import pytest
+from deepbayes.attacks.registry import ATTACKS
+from deepbayes.experiments.measurements.intervals import rate
+from deepbayes.experiments.measurements.progress import print_tables
+from deepbayes.experiments.reporting import detection_figures, report
+from deepbayes.experiments.reporting.detection_tables import detection_tables
+from deepbayes.experiments.reporting.grouping import detection_groups, groups, transfer_groups
+from deepbayes.experiments.reporting.identity import attack_of
+from deepbayes.experiments.reporting.summary_tables import worst_case_tables
+from deepbayes.experiments.reporting.tables import Table, accuracy_table
+from deepbayes.experiments.store.results import ResultsStore
+from deepbayes.reproduction.compare import identity
+from deepbayes.reproduction.estimates import measured
 from rich.console import Console
-
-from attacks.registry import ATTACKS
-from experiments.intervals import rate
-from experiments.progress import print_tables
-from experiments.reporting import detection_figures, report
-from experiments.reporting.detection_tables import detection_tables
-from experiments.reporting.grouping import detection_groups, groups, transfer_groups
-from experiments.reporting.identity import attack_of
-from experiments.reporting.summary_tables import worst_case_tables
-from experiments.reporting.tables import Table, accuracy_table
-from experiments.results import ResultsStore
-from reproduction.compare import identity
-from reproduction.measured import measured
 
 N = 4
 

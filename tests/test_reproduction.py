@@ -12,21 +12,20 @@ from xml.etree import ElementTree
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from deepbayes.experiments.command_line import main
+from deepbayes.experiments.measurements.intervals import rate
+from deepbayes.experiments.store.results import ResultsStore, settings_hash
+from deepbayes.models.deep_bayes.factorisation import SEVEN_NAMES
+from deepbayes.models.files import FileError
+from deepbayes.reproduction import collect
+from deepbayes.reproduction.collect import best, figures_of, figures_that_count, own_weights, places
+from deepbayes.reproduction.estimates import key_of, measured
+from deepbayes.reproduction.figure import draw
+from deepbayes.reproduction.paper_tables import METRICS, in_lines, tables_of
+from deepbayes.reproduction.regression import compared
+from deepbayes.reproduction.required_runs import why_not
 from rich.console import Console
 from test_compare import figure
-
-from experiments import cli
-from experiments.intervals import rate
-from experiments.results import ResultsStore, settings_hash
-from models.factorisation import SEVEN_NAMES
-from models.files import FileError
-from reproduction import gathered
-from reproduction.figure import draw
-from reproduction.gathered import best, figures_of, figures_that_count, own_weights, places
-from reproduction.layout import METRICS, in_lines, tables_of
-from reproduction.measured import key_of, measured
-from reproduction.needs import why_not
-from reproduction.regression import compared
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +35,7 @@ def no_results_that_come_with_the_project(tmp_path, monkeypatch):
 
 
 def run(*arguments) -> int:
-    return cli.main([str(a) for a in arguments])
+    return main.main([str(a) for a in arguments])
 
 
 GRID = ("0.1", "0.2", "0.3", "0.4", "0.5")
@@ -168,13 +167,13 @@ def test_results_on_a_data_set_that_the_paper_has_not_are_left_aside(as_official
         content = json.loads(file.read_text())
         content["settings"]["dataset"] = "fashion_mnist"
         file.write_text(json.dumps(content))
-    usual = gathered.usable_card
+    usual = collect.usable_card
 
     def card(dataset, name, folder, dim_z):
         trained = {"sha256": "of one's own", "training": {"epochs": 1}}
         return trained if dataset == "fashion_mnist" and folder else usual(dataset, name, folder, dim_z)
 
-    monkeypatch.setattr("reproduction.gathered.usable_card", card)
+    monkeypatch.setattr("deepbayes.reproduction.collect.usable_card", card)
     assert 0 < len(figures_that_count(as_official)) < before
 
 
@@ -265,7 +264,7 @@ def test_figures_of_weights_trained_for_fewer_epochs_count_where_those_were_aske
             raise FileError("none ship")
         return {"sha256": sha256.get(name), "training": {"epochs": 3}}
 
-    monkeypatch.setattr("reproduction.gathered.usable_card", card)
+    monkeypatch.setattr("deepbayes.reproduction.collect.usable_card", card)
     assert figures_that_count(as_official) == []
     assert figures_that_count(as_official, epochs=4) == []
     assert len(figures_that_count(as_official, epochs=3)) > 20

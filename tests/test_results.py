@@ -2,14 +2,13 @@ import json
 
 import numpy as np
 import pytest
+from deepbayes.experiments.measurements.batches import batches, run
+from deepbayes.experiments.measurements.intervals import percent, rate
+from deepbayes.experiments.store.result_shape import faults
+from deepbayes.experiments.store.results import ResultsStore
+from deepbayes.reference.published import paper_accuracy
 from hypothesis import given
 from hypothesis import strategies as st
-
-from experiments.batches import batches, run
-from experiments.intervals import percent, rate
-from experiments.reporting.reference import paper_accuracy
-from experiments.result_shape import faults
-from experiments.results import ResultsStore
 
 SETTINGS = {"attack": "fgsm", "victim": "GBZ", "dataset": "mnist5k", "eps": 0.1, "targeted": False, "seed": 0}
 SETTINGS |= {"num_images": 3, "protocol": {"name": "paper"}}

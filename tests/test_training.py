@@ -5,10 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import tiny, tiny_images
-
-from models import training
-from models.files import FileError
-from models.training import FusedAdam, Trainer, TrainingDiverged, TrainingSettings
+from deepbayes.models import training
+from deepbayes.models.files import FileError
+from deepbayes.models.training import FusedAdam, Trainer, TrainingDiverged, TrainingSettings
 
 X, Y = tiny_images(64)
 SETTINGS = TrainingSettings(epochs=3, batch_size=8, learning_rate=1e-3, seed=4, checkpoint_steps=5)

@@ -3,11 +3,10 @@ import json
 import numpy as np
 import pytest
 from conftest import ROOT
-
-from data import mnist5k
-from models import zoo
-from models.factorisation import SEVEN_NAMES
-from models.files import FileError, file_sha256
+from deepbayes.data import mnist5k
+from deepbayes.models import zoo
+from deepbayes.models.deep_bayes.factorisation import SEVEN_NAMES
+from deepbayes.models.files import FileError, file_sha256
 
 CARD = {"data": {"name": "tiny/train", "unseen": ["tiny"]}}
 

@@ -4,11 +4,10 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-
-from detect.metrics import roc
-from detect.registry import DETECTORS
-from experiments.reporting.detection_tables import DetectionGroup
-from experiments.reporting.figures import save, style
+from deepbayes.detect.metrics import roc
+from deepbayes.detect.registry import DETECTORS
+from deepbayes.experiments.reporting.detection_tables import DetectionGroup
+from deepbayes.experiments.reporting.figures import save, style
 
 
 def detection_by_eps(group: DetectionGroup, file: Path) -> Path:

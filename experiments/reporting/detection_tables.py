@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from detect.registry import DETECTORS
-from experiments.intervals import percent
-from experiments.protocol import PROTOCOLS
-from experiments.reporting.reference import paper_detection, paper_images
-from experiments.reporting.tables import AttackRun, Run, Table
+from deepbayes.detect.registry import DETECTORS
+from deepbayes.experiments.measurements.intervals import percent
+from deepbayes.experiments.reporting.tables import AttackRun, Run, Table
+from deepbayes.experiments.settings.protocol import PROTOCOLS
+from deepbayes.reference.published import paper_detection, paper_images
 
 
 @dataclass(frozen=True, kw_only=True)

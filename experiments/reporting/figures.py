@@ -7,13 +7,12 @@ import matplotlib
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
-
-from attacks.registry import ATTACKS
-from experiments.reporting.reference import curve_of_2019, paper_accuracy, paper_images
-from experiments.reporting.tables import Group
-from models.factorisation import FACTORISATIONS
-from models.files import atomic
-from models.zoo import name_and_dim_z
+from deepbayes.attacks.registry import ATTACKS
+from deepbayes.experiments.reporting.tables import Group
+from deepbayes.models.deep_bayes.factorisation import FACTORISATIONS
+from deepbayes.models.files import atomic
+from deepbayes.models.zoo import name_and_dim_z
+from deepbayes.reference.published import curve_of_2019, paper_accuracy, paper_images
 
 _MARKERS = "osD^vPX*<>"
 _COLOURS = {"G": plt.get_cmap("Blues"), "D": plt.get_cmap("Oranges")}

@@ -1,13 +1,13 @@
 """Results sorted into the groups that tables and figures show."""
 
-from data.registry import DATASETS
-from experiments.plan import value_of
-from experiments.reporting.detection_tables import DetectionGroup, OodGroup
-from experiments.reporting.identity import STUDENT_MARK, RunKey, attacks, namer, row_namer, run_of
-from experiments.reporting.reference import WEIGHTS_MARK
-from experiments.reporting.tables import Group
-from experiments.reporting.transfer_tables import TransferGroup, ordered_cells
-from models.factorisation import SEVEN_NAMES
+from deepbayes.data.registry import DATASETS
+from deepbayes.experiments.reporting.detection_tables import DetectionGroup, OodGroup
+from deepbayes.experiments.reporting.identity import STUDENT_MARK, RunKey, attacks, namer, row_namer, run_of
+from deepbayes.experiments.reporting.tables import Group
+from deepbayes.experiments.reporting.transfer_tables import TransferGroup, ordered_cells
+from deepbayes.experiments.settings.attack_plan import value_of
+from deepbayes.models.deep_bayes.factorisation import SEVEN_NAMES
+from deepbayes.reference.published import WEIGHTS_MARK
 
 
 def fields_of(run: RunKey) -> dict:

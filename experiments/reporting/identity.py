@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from experiments.batches import USUAL
-from experiments.plan import changed_options
-from experiments.reporting.detection_tables import SHIPPED_CALIBRATION, USUAL_FPR
-from experiments.reporting.reference import WEIGHTS_MARK
+from deepbayes.experiments.measurements.batches import USUAL
+from deepbayes.experiments.reporting.detection_tables import SHIPPED_CALIBRATION, USUAL_FPR
+from deepbayes.experiments.settings.attack_plan import changed_options
+from deepbayes.reference.published import WEIGHTS_MARK
 
 
 class RunKey(NamedTuple):

@@ -3,18 +3,26 @@
 import argparse
 import re
 
-from experiments.errors import UsageError
-from experiments.progress import print_tables, say
-from experiments.protocol import PROTOCOLS
-from experiments.reporting import detection_figures, figures
-from experiments.reporting.detection_tables import DetectionGroup, detection_tables, ood_tables
-from experiments.reporting.grouping import detection_groups, fields_of, groups, ood_groups, transfer_groups
-from experiments.reporting.identity import namer, run_of
-from experiments.reporting.summary_tables import minimum_table, worst_case_tables
-from experiments.reporting.tables import Group, Run, Table, accuracy_table, checks_table, clean_table, success_table
-from experiments.reporting.transfer_tables import heat_map, transfer_table
-from experiments.results import ResultsStore
-from models.files import atomic
+from deepbayes.experiments.measurements.progress import print_tables, say
+from deepbayes.experiments.reporting import detection_figures, figures
+from deepbayes.experiments.reporting.detection_tables import DetectionGroup, detection_tables, ood_tables
+from deepbayes.experiments.reporting.grouping import detection_groups, fields_of, groups, ood_groups, transfer_groups
+from deepbayes.experiments.reporting.identity import namer, run_of
+from deepbayes.experiments.reporting.summary_tables import minimum_table, worst_case_tables
+from deepbayes.experiments.reporting.tables import (
+    Group,
+    Run,
+    Table,
+    accuracy_table,
+    checks_table,
+    clean_table,
+    success_table,
+)
+from deepbayes.experiments.reporting.transfer_tables import heat_map, transfer_table
+from deepbayes.experiments.settings.errors import UsageError
+from deepbayes.experiments.settings.protocol import PROTOCOLS
+from deepbayes.experiments.store.results import ResultsStore
+from deepbayes.models.files import atomic
 
 
 def run(options: argparse.Namespace) -> int:

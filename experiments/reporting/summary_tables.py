@@ -3,10 +3,9 @@
 from collections.abc import Iterable
 
 import numpy as np
-
-from attacks.registry import ATTACKS
-from experiments.intervals import percent, rate
-from experiments.reporting.tables import Group, Table
+from deepbayes.attacks.registry import ATTACKS
+from deepbayes.experiments.measurements.intervals import percent, rate
+from deepbayes.experiments.reporting.tables import Group, Table
 
 BEYOND = 0.1
 """Added to the largest eps for an image that no eps of the grid fools (paper, section 4.1)."""

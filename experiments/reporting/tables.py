@@ -3,12 +3,11 @@
 import re
 from dataclasses import dataclass
 
+from deepbayes.attacks.registry import ATTACKS, GRADIENT, NOTHING, SCORES
+from deepbayes.experiments.measurements.intervals import percent
+from deepbayes.experiments.settings.attack_plan import flag
+from deepbayes.reference.published import paper_accuracy, paper_images, published_attack, published_parameter
 from rich.table import Table as RichTable
-
-from attacks.registry import ATTACKS, GRADIENT, NOTHING, SCORES
-from experiments.intervals import percent
-from experiments.plan import flag
-from experiments.reporting.reference import paper_accuracy, paper_images, published_attack, published_parameter
 
 NEEDS = {
     GRADIENT: "white box, true labels",

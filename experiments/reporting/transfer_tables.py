@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-
-from attacks.registry import ATTACKS, NOTHING
-from experiments.intervals import percent
-from experiments.reporting.figures import plt, save
-from experiments.reporting.tables import AttackRun, Table
+from deepbayes.attacks.registry import ATTACKS, NOTHING
+from deepbayes.experiments.measurements.intervals import percent
+from deepbayes.experiments.reporting.figures import plt, save
+from deepbayes.experiments.reporting.tables import AttackRun, Table
 
 
 @dataclass(frozen=True, kw_only=True)

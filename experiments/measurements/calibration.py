@@ -1,0 +1,33 @@
+"""Guards: a classifier's detectors, fitted on its training images before any attack is seen."""
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+from deepbayes.detect import statistics
+from deepbayes.detect.registry import DETECTORS
+from deepbayes.detect.thresholds import FittedDetector, fit
+from deepbayes.experiments.measurements.context import Context
+from deepbayes.experiments.measurements.training_logits import training_logits
+from deepbayes.experiments.measurements.victims import Victim
+from deepbayes.experiments.settings.errors import UsageError
+
+
+def fit_detectors(context: Context, guard: Victim) -> tuple[dict[str, FittedDetector], dict]:
+    """The guard's detectors by name, without those that need a density where it has none; and what they depend on."""
+    o, rule = context.options, context.protocol.detection.rule
+    training = training_logits(o, context.dataset, guard, context.protocol)
+    names = [n for n, d in DETECTORS.items() if guard.models_x or not d.needs_density]
+    try:
+        detectors = {n: fit(n, training.logits, training.labels, o.fpr, rule) for n in names}
+    except ValueError as error:
+        raise UsageError(f"{guard.name}: {error}") from None
+    return detectors, {"rule": rule, "rate": o.fpr, "calibration": training.settings}
+
+
+def differentiable(detectors: dict[str, FittedDetector]) -> dict[str, tuple[Callable, np.ndarray]]:
+    """Fitted detectors as attacks follow them: name -> (statistic of logits and labels, thresholds)."""
+    return {
+        n: (partial(getattr(statistics, n), mean_posterior=d.mean_posterior), d.thresholds.astype(np.float32))
+        for n, d in detectors.items()
+    }

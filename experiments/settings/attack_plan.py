@@ -1,0 +1,133 @@
+"""An attack as a command asks for it: the values of its options and its grid, from command line, protocol, registry."""
+
+import argparse
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+from deepbayes.attacks.registry import ATTACKS, Attack, Option
+from deepbayes.data.registry import DATASETS
+from deepbayes.experiments.settings.errors import UsageError
+
+PREFIX = "attack_option_"
+"""Of the options' names in the parsed command line, so that they meet no other option's."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is run.
+
+    Attributes:
+      options: name -> value, of all the attack's options.
+      grid: values of its parameter, ascending.
+      known_noise: whether the attack sees the very noise that it is evaluated with, so that the classifier is a fixed
+        function to it, and attacks can be compared image by image.
+      full_gradient: whether gradients go back through all samples and classes, not only through those with weight.
+    """
+
+    attack: Attack
+    options: dict
+    grid: tuple[float, ...]
+    targeted: bool = False
+    known_noise: bool = False
+    full_gradient: bool = False
+
+    @property
+    def namespace(self) -> SimpleNamespace:
+        return SimpleNamespace(**self.options)
+
+    def settings(self, value: float) -> dict:
+        """What a result depends on, as far as the attack goes."""
+        return {
+            "attack": self.attack.name,
+            self.attack.parameter: value,
+            "targeted": self.targeted,
+            "options": self.options,
+        } | ({"known_noise": True} if self.known_noise else {})
+
+
+def make_plan(
+    attack: Attack, dataset: str, protocol: str, *, grid=None, targeted=False, known_noise=False, full_gradient=False,
+    **options,
+) -> Plan:  # fmt: skip
+    """A plan with the protocol's defaults but for `options`.
+
+    Raises:
+      UsageError: an option that the attack does not have, or a value that it does not take.
+    """
+    values = attack.defaults(protocol)
+    known = {o.name: o for o in attack.options}
+    for name, value in options.items():
+        if name not in known:
+            takes = ", ".join(f"--{flag(n)}" for n in known) or "no options of its own"
+            raise UsageError(f"{attack.name} has no option --{flag(name)}; it takes {takes}")
+        values[name] = _checked(attack, known[name], value)
+    if targeted and not attack.takes_targets:
+        raise UsageError(f"{attack.name} cannot be aimed at a label: leave out --targeted")
+    if known_noise:
+        _know_noise(attack, values, options)
+    wanted = grid or attack.grids.get(dataset) or attack.grid or DATASETS[dataset].eps_grid
+    if attack.norm == "L0" and any(v < 1 or v != int(v) for v in wanted):
+        raise UsageError(f"--{attack.parameter} must be whole numbers of at least 1")
+    return Plan(attack, values, tuple(sorted({float(v) for v in wanted})), targeted, known_noise, full_gradient)
+
+
+def plan_of(options: argparse.Namespace, attack: Attack, dataset: str) -> Plan:
+    """The plan that a command line asks for. Raises UsageError as `make_plan`."""
+    given = {n.removeprefix(PREFIX): v for n, v in vars(options).items() if n.startswith(PREFIX) and v is not None}
+    others = {a.parameter for a in ATTACKS.values()} - {attack.parameter}
+    for parameter in others:
+        if getattr(options, parameter, None):
+            raise UsageError(f"{attack.name} has no --{parameter}; its budget is --{attack.parameter}")
+    return make_plan(
+        attack,
+        dataset,
+        options.protocol,
+        grid=getattr(options, attack.parameter, None),
+        targeted=options.targeted,
+        known_noise=getattr(options, "known_noise", False),
+        full_gradient=getattr(options, "full_gradient", False),
+        **given,
+    )
+
+
+def _know_noise(attack: Attack, values: dict, given: dict) -> None:
+    """The draw of the evaluation at every step: frozen, and a single one."""
+    if given.get("noise") == "fresh" or values.get("eot", 1) > 1:
+        raise UsageError(f"{attack.name} --known-noise stands for one draw: leave out --noise fresh and --eot")
+    values |= {"noise": "frozen"} if "noise" in values else {}
+
+
+def flag(name: str) -> str:
+    return name.rstrip("_").replace("_", "-")
+
+
+def _checked(attack: Attack, option: Option, value):
+    where = f"{attack.name} --{flag(option.name)}"
+    if option.choices:
+        if value not in option.choices:
+            raise UsageError(f"{where} is one of {', '.join(option.choices)}, not {value}")
+        return value
+    if option.word and value == option.word:
+        return value
+    whole = isinstance(option.default, int)
+    try:
+        number = int(value) if whole else float(value)
+    except (TypeError, ValueError):
+        raise UsageError(f"{where} is {'a whole number' if whole else 'a number'}, not {value!r}") from None
+    if not option.least <= number < float("inf"):
+        raise UsageError(f"{where} must be finite and at least {option.least:g}, not {value}")
+    return number
+
+
+def value_of(settings: dict) -> float:
+    """The value of its parameter in a stored result's settings."""
+    return settings[ATTACKS[settings["attack"]].parameter]
+
+
+def changed_options(settings: dict) -> dict:
+    """The stored options that are not the defaults of the result's protocol, known noise among them."""
+    defaults = ATTACKS[settings["attack"]].defaults(settings["protocol"]["name"])
+    changed = {n: v for n, v in settings.get("options", {}).items() if defaults.get(n) != v}
+    if settings.get("known_noise"):  # which is frozen
+        changed = {n: v for n, v in changed.items() if n != "noise"} | {"known_noise": "yes"}
+    return changed | ({"full_gradient": "yes"} if settings.get("full_gradient") else {})

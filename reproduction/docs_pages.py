@@ -1,0 +1,168 @@
+"""The measured parts of docs/reproduction.md and README.md, from the results that come with the project.
+
+`python -m reproduction.page` writes them anew between `<!-- measured: NAME -->` and `<!-- end -->`; tests hold both
+files to them.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from functools import cache
+
+from deepbayes.attacks.registry import ATTACKS
+from deepbayes.data.registry import DATASETS
+from deepbayes.experiments.command_line.parser import ROOT
+from deepbayes.experiments.settings.attack_plan import changed_options, value_of
+from deepbayes.experiments.store.results import ResultsStore
+from deepbayes.models.deep_bayes.factorisation import SEVEN_NAMES
+from deepbayes.models.files import atomic
+from deepbayes.reference.published import Key, published_values
+from deepbayes.reproduction import regression_report
+from deepbayes.reproduction.collect import COMMITTED, best, figures_of, figures_that_count
+from deepbayes.reproduction.comparability import IN_KEYS
+from deepbayes.reproduction.compare import INCOMPARABLE, OUTSIDE, WITHIN
+from deepbayes.reproduction.estimates import key_of
+from deepbayes.reproduction.paper_tables import tables_of
+from deepbayes.reproduction.regression import compared
+from deepbayes.reproduction.worst_case import worst_case
+
+FILES = (ROOT / "docs" / "reproduction.md", ROOT / "README.md")
+_PART = re.compile(r"<!-- measured: ([^>]+?) -->.*?<!-- end -->", re.DOTALL)
+
+
+def filled(text: str) -> str:
+    """The text with its measured parts as the results have them.
+
+    Raises:
+      KeyError: a part of an unknown name.
+    """
+    return _PART.sub(_filled, text)
+
+
+def _filled(found: re.Match) -> str:
+    kind, _, of = found[1].partition(" ")
+    content = _PARTS[kind](of).strip()
+    apart = "\n\n" if "\n" in content else ""
+    return f"<!-- measured: {found[1]} -->{apart}{content}{apart}<!-- end -->"
+
+
+def table(name: str) -> str:
+    """A table of the paper beside ours."""
+    place = f"Table {name}"
+    return "\n".join(t.markdown() for t in tables_of(place, figures_of(place), _ours()))
+
+
+def accuracy(attack: str) -> str:
+    """Rows of "93.6 (94.2)", ours and the paper's, over MNIST's eps."""
+    heads = [attack.upper(), *(f"eps {eps:g}" for eps in DATASETS["mnist"].eps_grid)]
+    lines = ["| " + " | ".join(heads) + " |", "|---|" + "---:|" * (len(heads) - 1)]
+    for name in SEVEN_NAMES:
+        keys = [Key("mnist", name, attack, f"eps={e:g}", "accuracy_percent") for e in DATASETS["mnist"].eps_grid]
+        cells = [f"{_ours()[k].value:.1f} ({published_values()[k]:.1f})" if k in _ours() else "" for k in keys]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def runs(_: str) -> str:
+    """What was run: a row an attack, its number of images and the classifiers that share its budgets.
+
+    Hours are an attack's where its images were made, and of every evaluation.
+    """
+    budgets, seconds = {}, Counter()
+    for result in _results():
+        s = result["settings"]
+        if s["attack"] == "clean" or "detection" in s:
+            continue
+        run = _order(s), _label(s), s["num_images"]
+        budgets.setdefault(run, {}).setdefault(s["victim"], set()).add(value_of(s))
+        moved = s.get("through", {}).get("kind") == "transfer"
+        took = result["seconds"]["evaluation"] + (0 if moved else result["seconds"]["attack"])
+        seconds[run] += took * int(re.search(r"\((\d+) core", result["device"])[1])
+    lines = ["| attack | images | budgets | classifiers | core-hours |", "|---|---:|---|---|---:|"]
+    for run in sorted(budgets):
+        shared: dict[frozenset, list[str]] = {}
+        for victim in filter(budgets[run].get, SEVEN_NAMES):
+            shared.setdefault(frozenset(budgets[run][victim]), []).append(victim)
+        (_, label, n), took = run, f"{seconds[run] / 3600:.2f}"
+        for values, names in shared.items():
+            who = "all" if len(names) == len(SEVEN_NAMES) else ", ".join(names)
+            lines.append(f"| {label} | {n:,} | {', '.join(f'{v:g}' for v in sorted(values))} | {who} | {took} |")
+            took = ""
+    return "\n".join([*lines, f"| together | | | | {seconds.total() / 3600:.1f} |"])
+
+
+def _order(settings: dict) -> tuple:
+    """Attacks on the classifier itself first, in the registry's order."""
+    return settings.get("through", {}).get("kind", ""), list(ATTACKS).index(settings["attack"])
+
+
+def _label(settings: dict) -> str:
+    """ "pgd", "greybox pgd", "wbs logit, lambda 0.1", "mim, steps 100"."""
+    key = key_of(settings, "")
+    changed = {n: v for n, v in changed_options(settings).items() if n not in IN_KEYS}
+    changed |= {n: v for n, v in key.parts.items() if n == "lambda" and v != "0"}
+    return ", ".join([key.attack.replace("_", " "), *(f"{n} {v}" for n, v in changed.items())])
+
+
+def summary(_: str) -> str:
+    """How many figures of each kind are within, outside and not comparable."""
+    where = "The results that come with the project against the paper"
+    return regression_report.summary(_comparisons(), where).markdown()
+
+
+def listing(title: str) -> str:
+    """One of the regression's lists: "Outside", "Not comparable"."""
+    found = [t for t in regression_report.listings(_comparisons()) if t.title == title]
+    return found[0].markdown() if found else "None."
+
+
+def count(what: str) -> str:
+    """How many figures are "within", "outside", "comparable" (both), "not"; "within pgd": of its accuracies."""
+    verdict, _, attack = what.partition(" ")
+    wanted = {"within": (WITHIN,), "outside": (OUTSIDE,), "comparable": (WITHIN, OUTSIDE), "not": (INCOMPARABLE,)}
+    found = [c for c in _comparisons() if c.verdict in wanted[verdict]]
+    if attack:
+        found = [c for c in found if (c.ours.key.attack, c.ours.key.metric) == (attack, "accuracy_percent")]
+    return str(len(found))
+
+
+def worst(which: str) -> str:
+    """What stays right under all of FGSM, PGD and MIM; "short": beside PGD alone, a row a classifier."""
+    whole = worst_case(_results(), "mnist")
+    if which != "short":
+        return whole.markdown()
+    cells: dict[str, dict[str, str]] = {}
+    for place, *shares in whole.rows:
+        name, eps = place.split(", ")
+        cells.setdefault(name, {})[eps] = f"{shares[-1]} ({shares[whole.heads.index('PGD') - 1]})"
+    heads = list(cells[SEVEN_NAMES[0]])
+    lines = ["| all attacks (PGD alone) | " + " | ".join(heads) + " |", "|---|" + "---:|" * len(heads)]
+    return "\n".join([*lines, *(f"| {name} | {' | '.join(of.values())} |" for name, of in cells.items())])
+
+
+_PARTS: dict[str, Callable[[str], str]] = {
+    "table": table, "accuracy": accuracy, "runs": runs, "summary": summary, "listing": listing, "count": count,
+    "worst": worst,
+}  # fmt: skip
+
+
+@cache
+def _results():
+    return ResultsStore(COMMITTED).all()
+
+
+@cache
+def _ours():
+    return best(figures_that_count(COMMITTED))
+
+
+@cache
+def _comparisons():
+    return compared([COMMITTED])[0]
+
+
+if __name__ == "__main__":
+    for file in FILES:
+        text = filled(file.read_text())
+        with atomic(file) as temporary:
+            temporary.write_text(text)
