@@ -14,9 +14,10 @@ from deepbayes.benchmarks.plain_torch import TorchProcess
 from deepbayes.benchmarks.timing import Case
 from deepbayes.detect import statistics as detect_statistics
 from deepbayes.detect.registry import DETECTORS
-from deepbayes.experiments.measurements.victims import DROP
+from deepbayes.models.deep_bayes.classifier import DROP
 from deepbayes.models.deep_bayes.model import DeepBayes
-from deepbayes.models.training import TrainingSettings, adam_step, make_optimizer
+from deepbayes.models.recipes import Recipe
+from deepbayes.models.training import adam_step, make_optimizer
 
 EPS = (0.1, 0.2, 0.3, 0.4, 0.5)
 STEPS = 20
@@ -56,14 +57,15 @@ class Bench:
         x, n = self.x, len(self.y)
         one_hot = self.classifier.one_hot(self.y)
         shape = (1, n, self.classifier.architecture.dim_z)
-        tiny = TrainingSettings(learning_rate=1e-7)
-        ours, plains = make_optimizer(self.classifier, tiny), tf.keras.optimizers.Adam(1e-7, epsilon=1e-8)
+        variables = self.classifier.trainable_variables
+        ours, plains = make_optimizer(variables, Recipe(1, 1e-7)), tf.keras.optimizers.Adam(1e-7, epsilon=1e-8)
         plains.build(self.plain.variables)
 
         @tf.function
         def our_steps():
             for i in tf.range(STEPS):
-                adam_step(self.classifier, ours, x, one_hot, tf.random.stateless_normal(shape, [0, i]))
+                noise = tf.random.stateless_normal(shape, [0, i])
+                adam_step(lambda noise=noise: self.classifier.weight_terms(x, one_hot, noise), variables, ours)
             return self.plain.variables[0][0]
 
         @tf.function

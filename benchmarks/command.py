@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> int:
     with bar(8 * len(names) + (0 if options.quick else 6 + 4 * len(names) + len(GROWTH) * 4)) as progress:
         for name in names:
             progress.describe(name)
-            result["mnist"][name] = time_classifier(load_classifier("mnist", name), options, progress)
+            result["mnist"][name] = time_classifier(load_classifier("mnist", name).model, options, progress)
             say(
                 f"{name}: " + ", ".join(f"{c} {t['speedup']['ours'][0]:.2f}x" for c, t in result["mnist"][name].items())
             )
@@ -127,7 +127,7 @@ def growth(options, progress) -> dict:
             if axis == "C":
                 classifier = untrained(dataclasses.replace(ARCHITECTURES["mnist"], num_classes=size), "GFZ")
             else:
-                classifier = load_classifier("mnist", "GFZ")
+                classifier = load_classifier("mnist", "GFZ").model
             classifier.samples = size if axis == "K" else classifier.samples
             n = size if axis == "images" else BATCH
             x, y = images_of(classifier.architecture.input_shape, classifier.architecture.num_classes, n)

@@ -34,7 +34,7 @@ def _measure(name: str, contender: str, batch: str) -> float:
     from deepbayes.experiments.measurements.victims import DROP
     from deepbayes.models.zoo import load_classifier
 
-    classifier = load_classifier("mnist", name)
+    classifier = load_classifier("mnist", name).model
     plain, options = PlainClassifier(classifier), ATTACKS["pgd"].defaults("corrected") | {"steps": 2}
 
     def logits(x, index, seed):

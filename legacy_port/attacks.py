@@ -1,27 +1,33 @@
 """attack, detect_attacks_logp and extract_index: from 2019's files to 2019's files, by the modern commands' parts."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from deepbayes.attacks.registry import ATTACKS
 from deepbayes.data.checks import Images
 from deepbayes.data.registry import DATASETS
-from deepbayes.experiments.command_line import main
+from deepbayes.experiments.command_line.parser import default_output
+from deepbayes.experiments.command_line.write_command import arguments
 from deepbayes.experiments.measurements.batches import run as run_batches
-from deepbayes.experiments.measurements.clean_accuracy import DETECTION, compiled_logits, measure_clean, noise_seed
+from deepbayes.experiments.measurements.clean_accuracy import compiled_logits, measure_clean
 from deepbayes.experiments.measurements.context import Context, open_context
+from deepbayes.experiments.measurements.noise_roles import DETECTION, noise_seed
 from deepbayes.experiments.measurements.progress import bar, say
 from deepbayes.experiments.measurements.training_logits import training_logits
-from deepbayes.experiments.measurements.victims import Victim, classifier_victim, deep_bayes_victim
 from deepbayes.experiments.reporting import report
-from deepbayes.experiments.runs.attack import attack_cost, attack_victim
+from deepbayes.experiments.runs.attack import AttackRun, attack_cost
 from deepbayes.experiments.settings.attack_plan import plan_of
 from deepbayes.experiments.settings.errors import UsageError
 from deepbayes.experiments.settings.protocol import PROTOCOLS
+from deepbayes.experiments.settings.run_settings import AttackSettings, DetectionSettings, RunSettings
 from deepbayes.legacy_port import detection, files
 from deepbayes.legacy_port.checkpoints import LETTERS, to_classifier
 from deepbayes.models import zoo
+from deepbayes.models.classifier import Classifier
+from deepbayes.models.deep_bayes.architecture import architecture_for
+from deepbayes.models.deep_bayes.classifier import DeepBayesClassifier
 from deepbayes.models.files import FileError, file_sha256
 
 PROTOCOL = PROTOCOLS["2019-code"]
@@ -30,25 +36,27 @@ _VICTIM = r"bayes_K(\d+)(?:_Z(\d+))?_([A-G])"
 
 def attack(options) -> int:
     """Attacks one victim; with --save its attack file is written."""
-    budget = ["--c", f"{options.c:g}"] if options.attack == "cw" else ["--eps", f"{options.eps:g}"]
-    name = f"cw_c{options.c:.2f}_lr0.010" if options.attack == "cw" else f"{options.attack}_eps{options.eps:.2f}"
-    return _attack(options, options.attack, budget, name)
+    of_cw = options.attack == "cw"
+    name = f"cw_c{options.c:.2f}_lr0.010" if of_cw else f"{options.attack}_eps{options.eps:.2f}"
+    grid = (options.c if of_cw else options.eps,)
+    return _attack(options, AttackSettings(options.attack, grid, targeted=options.targeted), name)
 
 
 def attack_superwhite(options) -> int:
     """WB+S and its kin: PGD that evades a detector, on the combined or, with --snapshot, the per-sample logits."""
-    flags = ["--eps", f"{options.eps:g}", "--statistic", options.statistic, "--lambda", f"{options.lbd:g}"]
-    flags += ["--posterior", "per-sample" if options.snapshot else "combined"]
-    return _attack(options, "wbs", flags, f"superwhite_eps{options.eps:.2f}_lambda{options.lbd:g}")
+    own = {"statistic": options.statistic, "lambda_": f"{options.lbd:g}"}
+    own["posterior"] = "per-sample" if options.snapshot else "combined"
+    settings = AttackSettings("wbs", (options.eps,), own, targeted=options.targeted)
+    return _attack(options, settings, f"superwhite_eps{options.eps:.2f}_lambda{options.lbd:g}")
 
 
-def _attack(options, name: str, flags: list[str], file_name: str) -> int:
-    context = _context(options, name, options.victim, flags)
+def _attack(options, settings: AttackSettings, file_name: str) -> int:
+    context = _context(options, settings.name, options.victim, attack=settings, save=options.save)
     victim = _victim(options.data, options.victim)
-    needed = frozenset({"x_adv", "logits"})
-    plan = plan_of(context.options, ATTACKS[name], context.dataset)
+    plan = plan_of(settings, context.dataset, PROTOCOL.name)
     with bar(attack_cost(plan, len(context.images)), victim.name) as progress:
-        found = attack_victim(context, victim, plan, progress.advance, needed)
+        needed = frozenset({"x_adv", "logits"})
+        found = AttackRun(context, victim, plan, needed, advance=progress.advance).results()
     report.show(context.store, found)
     if options.save:
         arrays = context.store.arrays(found[1])
@@ -66,35 +74,37 @@ def detect_attacks_logp(options) -> int:
         raise FileError(f"{path} does not exist; make it: legacy attack --save")
     victim, name = options.victim.removesuffix("_cnn"), options.attack.split("_")[0]
     transfer = victim != options.guard
-    command, extra = "evaluate", []  # a file of no attack of ours
+    calibration = options.calibration_images
     if name in ATTACKS and re.fullmatch(_VICTIM, victim):
-        command, extra = "detect", ["--attack", name]
-        budget = re.search(r"_(eps|c)([\d.]+)", options.attack)
-        extra += [f"--{budget[1]}", f"{float(budget[2]):g}"] if budget else []
-        extra += ["--guard", LETTERS[_parse(options.guard)[2]]] if transfer else []
-        extra += ["--calibration-images", str(options.calibration_images or "all")]
-    context = _context(options, command, victim if command == "detect" else options.guard, extra)
+        budget = re.search(r"_(?:eps|c)([\d.]+)", options.attack)
+        attack = AttackSettings(name, (float(budget[1]),) if budget else (), targeted=options.targeted)
+        guard = LETTERS[_parse(options.guard)[2]] if transfer else ""
+        detecting = DetectionSettings(calibration_images=calibration, guard=guard)
+        context = _context(options, "detect", victim, attack=attack, detection=detecting, save=options.save)
+    else:  # a file of no attack of ours
+        detecting = DetectionSettings(calibration_images=calibration)
+        context = _context(options, "evaluate", options.guard, detection=detecting)
     attacked = files.read_attack(path, context.images.x.shape[1:])
     guard = _victim(options.data, options.guard)
-    images = _attacked_images(DATASETS[options.data].load("test", context.options.data_dir), attacked, path)
+    images = _attacked_images(DATASETS[options.data].load("test", context.run.data_dir), attacked, path)
     if options.data == "plane_frog":
         rows = _right_for_all(images)
         attacked = files.AttackFile(*(a[rows] for a in vars(attacked).values()))
         images = images.take(rows)
-    context.options.calibration_images = options.calibration_images
-    training = training_logits(context.options, options.data, guard, PROTOCOL)
+    training = training_logits(context.run, options.data, guard, PROTOCOL)
     try:
         fitted = detection.detectors(training.logits, training.labels)
     except ValueError as error:
         raise UsageError(f"{options.guard}: {error}") from None
-    logits = compiled_logits(guard, images.x.shape[1:], context.batch_size)
+    size = context.batch_size(guard)
+    logits = compiled_logits(guard, size)
     seed, index = noise_seed(options.seed, DETECTION), images.index.astype(np.int32)
     with bar(len(images), f"{guard.name} looks at {path.name}") as progress:
-        seen = run_batches(lambda x, i: logits(x, i, seed), (attacked.x, index), context.batch_size, progress.advance)
+        seen = run_batches(lambda x, i: logits(x, i, seed), (attacked.x, index), size, progress.advance)
     found = detection.report(
         fitted, seen, attacked.logits, images.y, attacked.x - images.x, transfer=transfer
     )  # fmt: skip
-    if not guard.models_x:  # its logits hold no density: 2019 computes these all the same
+    if not guard.has_density:  # its logits hold no density: 2019 computes these all the same
         found |= {f"{rate}_{key}": float("nan") for rate in ("FP", "TP") for key in ("logpx", "logpxy")}
     for key, value in found.items():
         print(f"{key:<20} " + ("N/A" if np.isnan(value) else f"{value:.4f}"))
@@ -109,9 +119,9 @@ def detect_attacks_logp(options) -> int:
 
 def extract_index(options) -> int:
     """Writes the positions of the test images that a victim gets right."""
-    context = _context(options, "evaluate", options.victim, [])
+    context = _context(options, "evaluate", options.victim)
     victim = _victim(options.data, options.victim)
-    clean = measure_clean(context, victim, compiled_logits(victim, context.images.x.shape[1:], context.batch_size))
+    clean = measure_clean(context, victim, compiled_logits(victim, context.batch_size(victim)))
     right = context.images.index[np.array(clean["predictions"]) == context.images.y]
     path = files.index_path(Path.cwd(), options.data, f"{options.victim}_cnn")
     files.write_pickle(path, right)
@@ -119,21 +129,20 @@ def extract_index(options) -> int:
     return 0
 
 
-def _context(options, command: str, victim: str, extra: list[str]) -> Context:
+def _context(options, command: str, victim: str, **settings) -> Context:
     """The context of the modern command that a 2019 one stands for, which is printed."""
     if options.data not in DATASETS:
         raise UsageError(f"--data {options.data} comes with the classifiers on features, which are not ported yet")
     samples, dim_z, letter = _parse(victim)
-    images = getattr(options, "num_images", None)
-    modern = [command, "--dataset", options.data, "--classifiers", LETTERS[letter], "--protocol", "2019-code"]
-    modern += ["--num-images", str(images or "all"), "--batch-size", str(options.batch_size), "--samples", str(samples)]
-    modern += ["--dim-z", str(dim_z)] if dim_z else []
-    if command != "evaluate":
-        modern += [*extra, *(f"--{flag}" for flag in ("targeted", "save") if getattr(options, flag))]
-    modern += ["--data-dir", str(options.data_dir)] if options.data_dir else []
-    modern += ["--seed", str(options.seed)] if options.seed else []
-    say("this is: ./run_experiments.sh " + " ".join(modern))
-    return open_context(main.parser().parse_args(modern))
+    modern = RunSettings(
+        output=default_output(), dataset=options.data, data_dir=options.data_dir, classifiers=(LETTERS[letter],),
+        classifier_options={"samples": samples} | ({"dim_z": dim_z} if dim_z else {}),
+        num_images=getattr(options, "num_images", None), batch_size=options.batch_size, seed=options.seed,
+        protocol=PROTOCOL.name, **settings,
+    )  # fmt: skip
+    say("this is: ./run_experiments.sh " + " ".join(arguments(command, modern)))
+    # its weights may be a 2019 checkpoint instead of those that ship: `_victim` finds them, and says what is missing
+    return open_context(replace(modern, classifiers=()))
 
 
 def _parse(victim: str) -> tuple[int, int | None, str]:
@@ -144,14 +153,15 @@ def _parse(victim: str) -> tuple[int, int | None, str]:
     return int(match[1]), int(match[2]) if match[2] else None, match[3]
 
 
-def _victim(dataset: str, victim: str) -> Victim:
+def _victim(dataset: str, victim: str) -> Classifier:
     """The classifier of a 2019 checkpoint in the working directory or its parent, else the one that ships."""
     samples, dim_z, letter = _parse(victim)
     name = LETTERS[letter]
-    sizes = zoo.architecture(dataset, dim_z)
-    paths = [files.checkpoint_path(root, dataset, letter, sizes.dim_z) for root in (Path.cwd(), Path.cwd().parent)]
+    own = {"dim_z": dim_z}
+    size = dim_z or architecture_for(DATASETS[dataset].shape, DATASETS[dataset].classes).dim_z
+    paths = [files.checkpoint_path(root, dataset, letter, size) for root in (Path.cwd(), Path.cwd().parent)]
     path = next((p for p in paths if p.exists()), None)
-    if path is None and not zoo.weight_file(dataset, name, None, dim_z).exists():
+    if path is None and not zoo.weight_file(dataset, name, None, own).exists():
         training = f"vae_mnist {letter}" if dataset == "mnist" else f"vae_cifar_binary {letter}"
         raise FileError(
             f"no checkpoint at {paths[0]}, nor in the parent folder, and no {name} of these sizes ships for {dataset}: "
@@ -159,16 +169,18 @@ def _victim(dataset: str, victim: str) -> Victim:
         )
     if path is None:
         say(f"no checkpoint at {paths[0]}, nor in the parent folder: taking the {name} that ships")
-        return deep_bayes_victim(dataset, name, samples=samples, protocol=PROTOCOL, dim_z=dim_z)
+        return zoo.load_classifier(dataset, name, samples=samples, **own, **PROTOCOL.classifier_options())
     try:
-        classifier = to_classifier(
+        model = to_classifier(
             files.read_checkpoint(path), dataset, name, samples=samples, **PROTOCOL.classifier_options()
         )
     except ValueError as error:
         raise FileError(f"{path}: {error}") from None
     say(f"weights: {path}")
-    stem = f"{zoo.file_stem(dataset, name, dim_z)}-2019"  # a name of its own among the results
-    return classifier_victim(classifier, stem, file_sha256(path), f"{dataset}/train")
+    classifier = DeepBayesClassifier(model, f"{zoo.file_stem(dataset, name, own)}-2019")  # a name of its own in results
+    classifier.settings = {"weights_sha256": file_sha256(path)} | classifier.settings
+    classifier.trained_on = f"{dataset}/train"
+    return classifier
 
 
 def _attacked_images(images: Images, attacked: files.AttackFile, path: Path) -> Images:

@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 
 from deepbayes.experiments.command_line.main import run_safely
-from deepbayes.experiments.command_line.parser import calibration_count, count, not_negative, positive
+from deepbayes.experiments.command_line.types import calibration_count, count, not_negative, positive
 
 DATASETS_2019 = ("mnist", "plane_frog", "cifar10")
 ATTACKS_2019 = ("fgsm", "pgd", "mim", "cw")

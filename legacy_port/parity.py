@@ -26,7 +26,8 @@ from deepbayes.models.deep_bayes.factorisation import FACTORISATIONS
 from deepbayes.models.deep_bayes.initialisers import begin_as_2019
 from deepbayes.models.deep_bayes.model import DeepBayes
 from deepbayes.models.files import FileError
-from deepbayes.models.training import TrainingSettings, adam_step, make_optimizer
+from deepbayes.models.recipes import Recipe
+from deepbayes.models.training import adam_step, make_optimizer
 
 RELATIVE, GRADIENT, WEIGHT, DETECTION = 1e-4, 1e-3, 2e-5, 1e-2
 INITIAL = 1e-6
@@ -133,9 +134,11 @@ def _attack(g: Golden, key: str, match: re.Match) -> Row:
 def _training(g: Golden) -> Iterator[Row]:
     """Five Adam steps (lr 1e-3) on frozen noise: the bound before each, the bound after them, every weight."""
     c = g.new_classifier()
-    optimizer = make_optimizer(c, TrainingSettings(learning_rate=1e-3))
+    variables = c.trainable_variables
+    optimizer = make_optimizer(variables, Recipe(epochs=1, learning_rate=1e-3))
     x, y, noise = tf.constant(g.x), c.one_hot(g["y"]), tf.constant(g["eps_k1"])
-    bounds = [tf.reduce_mean(sum(adam_step(c, optimizer, x, y, noise).values())) for _ in range(5)]
+    steps = (adam_step(lambda: c.weight_terms(x, y, noise), variables, optimizer) for _ in range(5))
+    bounds = [tf.reduce_mean(sum(terms.values())) for terms in steps]
     yield _relative("train_bounds", bounds, g["train_bounds"])
     yield _relative("train_bound_after5", tf.reduce_mean(c.bound(x, g["y"], noise)), g["train_bound_after5"])
     golden, ours = g.folder("trained"), to_2019(c)

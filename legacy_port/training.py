@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from deepbayes.experiments.command_line import main
+from deepbayes.experiments.command_line.write_command import arguments
 from deepbayes.experiments.measurements.progress import say
 from deepbayes.experiments.runs import train
+from deepbayes.experiments.settings.run_settings import RunSettings, TrainingSettings
 from deepbayes.legacy_port.checkpoints import LETTERS, to_2019
 from deepbayes.legacy_port.files import checkpoint_path, write_pickle
 from deepbayes.models import zoo
@@ -13,31 +14,32 @@ from deepbayes.models.files import read_arrays
 
 def vae_mnist(options) -> int:
     """100 epochs of MNIST's 60,000 images at learning rate 1e-4."""
-    return _train(options, "mnist", 100, "1e-4")
+    return _train(options, "mnist")
 
 
 def vae_cifar_binary(options) -> int:
     """200 epochs at learning rate 5e-5."""
-    return _train(options, "plane_frog", 200, "5e-5")
+    return _train(options, "plane_frog")
 
 
-def _train(options, dataset: str, epochs: int, learning_rate: str) -> int:
+def _train(options, dataset: str) -> int:
     name = LETTERS[options.letter]
     classifier = zoo.new_classifier(dataset, name, options.seed)
-    file = checkpoint_path(Path.cwd(), dataset, options.letter, classifier.architecture.dim_z)
-    command = ["train", "--dataset", dataset, "--classifiers", name, "--epochs", str(options.epochs or epochs)]
-    command += ["--learning-rate", learning_rate, "--protocol", "2019-code", "--output", str(file.parent)]
-    if options.train_images:
-        command += ["--train-images", str(options.train_images), "--test-images", "100"]
-    command += ["--data-dir", str(options.data_dir)] if options.data_dir else []
-    command += ["--seed", str(options.seed)] if options.seed else []
-    say("this is: ./run_experiments.sh " + " ".join(command))
-    code = train.run(main.parser().parse_args(command))
+    file = checkpoint_path(Path.cwd(), dataset, options.letter, classifier.model.architecture.dim_z)
+    training = TrainingSettings(
+        {"epochs": options.epochs} if options.epochs else {},
+        images=options.train_images, test_images=100 if options.train_images else None,
+    )  # fmt: skip
+    settings = RunSettings(
+        output=file.parent, dataset=dataset, data_dir=options.data_dir, classifiers=(name,), seed=options.seed,
+        protocol="2019-code", training=training,
+    )  # fmt: skip
+    say("this is: ./run_experiments.sh " + " ".join(arguments("train", settings)))
+    code = train.run(settings)
     if code == 0:
-        stem = zoo.file_stem(dataset, name)
-        state = read_arrays(file.parent / "training" / dataset / stem / "checkpoint.npz")
+        state = read_arrays(file.parent / "training" / dataset / zoo.file_stem(dataset, name) / "checkpoint.npz")
         for variable_name, variable in classifier.named_weights().items():
             variable.assign(state[f"weights/{variable_name}"])
-        write_pickle(file, to_2019(classifier))
+        write_pickle(file, to_2019(classifier.model))
         say(f"checkpoint: {file}")
     return code

@@ -1,4 +1,4 @@
-"""Training: Adam on the one-sample lower bound (paper, eq. 1), with checkpoints that survive anything.
+"""Training: Adam up a classifier's terms, with checkpoints that survive anything.
 
 Everything random is a pure function of the seed and the step: initial weights, the order of images in each epoch, the
 noise of each step. A run that was interrupted and resumed therefore takes the same steps as one that was not.
@@ -6,55 +6,34 @@ noise of each step. A run that was interrupted and resumed therefore takes the s
 
 import hashlib
 import json
-import math
 import signal
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
-from deepbayes.models.deep_bayes.model import DeepBayes
+from deepbayes.models.classifier import Classifier
 from deepbayes.models.files import FileError, read_arrays, write_arrays
+from deepbayes.models.recipes import Recipe
 
 _CHUNK = 100  # steps in one call of the compiled loop: signals are answered between chunks
 
 
 class TrainingDiverged(RuntimeError):
-    """The bound became NaN or infinite; the message names the step and the term."""
+    """What training ascends became NaN or infinite; the message names the step and the term."""
 
 
 @dataclass(frozen=True)
-class TrainingSettings:
-    """The paper's MNIST settings by default (section 4 and the released code).
+class TrainingData:
+    """Images x (N, ...) float32 and labels y (N,) integers, and the sha256 that a checkpoint remembers them by."""
 
-    Attributes:
-      epsilon: Adam's, 1e-8 as in TensorFlow 1 (Keras's own default is 1e-7).
-      samples: K of the training bound. beta: see DeepBayes.log_weights.
-      kl_warmup: epochs over which the weight of log p(z|.) - log q(z|x,y) rises linearly from 0 to 1 (Sonderby et al.,
-        arXiv 1602.02282); 0, the paper's, is none. For a classifier stuck where z carries nothing.
-      initialiser: one of models.initialisers.INITIALISERS, by which the caller drew the initial weights.
-      checkpoint_steps: steps between checkpoints, None for one an epoch.
-    """
-
-    epochs: int = 100
-    batch_size: int = 50
-    learning_rate: float = 1e-4
-    epsilon: float = 1e-8
-    samples: int = 1
-    beta: float = 1.0
-    seed: int = 0
-    kl_warmup: int = 0
-    initialiser: str = "2019"
-    checkpoint_steps: int | None = None
-
-    def identity(self, data_sha256: str, images: int, name: str, **more) -> str:
-        """What must agree for a checkpoint to be continued: all but how long to train and how often to save."""
-        fixed = asdict(self) | {"data": data_sha256, "images": images, "name": name} | more
-        del fixed["epochs"], fixed["checkpoint_steps"]
-        return hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()
+    x: np.ndarray
+    y: np.ndarray
+    sha256: str
 
 
 @dataclass
@@ -63,7 +42,7 @@ class Progress:
 
     Attributes:
       step: finished steps. seconds: training time, summed over interruptions.
-      history: one row an epoch: epoch, bound and its terms (mean nats over the epoch), accuracy (or None), seconds.
+      history: one row an epoch: epoch, objective and its terms (mean nats over the epoch), accuracy (or None), seconds.
       partial: sums of the terms over the running epoch's steps.
     """
 
@@ -88,22 +67,23 @@ class FusedAdam(keras.optimizers.Adam):
         )  # fmt: skip
 
 
-def make_optimizer(classifier: DeepBayes, settings: TrainingSettings) -> keras.optimizers.Optimizer:
-    """Adam with TensorFlow 1's epsilon."""
-    optimizer = FusedAdam(settings.learning_rate, epsilon=settings.epsilon)
-    optimizer.build(classifier.trainable_variables)
+def make_optimizer(variables: list, recipe: Recipe) -> keras.optimizers.Optimizer:
+    """Adam for these variables."""
+    optimizer = FusedAdam(recipe.learning_rate, epsilon=recipe.epsilon)
+    optimizer.build(variables)
     return optimizer
 
 
-def adam_step(classifier: DeepBayes, optimizer, x, y, noise, beta: float = 1.0, kl_weight=1.0):
-    """One step up the mean bound of (x, one-hot y) with noise (K, N, Z); its terms before the step, by letter.
+def adam_step(terms_of: Callable[[], dict], variables: list, optimizer, warmed=frozenset(), weight=1.0) -> dict:
+    """One step up the mean of the summed terms; the terms before the step, by name.
 
-    `kl_weight` scales log p(z|.) and -log q(z|x, y) in what is ascended, not in the terms that are returned.
+    Args:
+      terms_of: gives the terms, differentiable in the variables.
+      warmed: names of terms that `weight` scales in what is ascended, not in what is returned.
     """
     with tf.GradientTape() as tape:
-        terms = classifier.weight_terms(x, y, noise, beta)
-        loss = -tf.reduce_mean(sum(kl_weight * v if t in "zq" else v for t, v in terms.items()))
-    variables = classifier.trainable_variables
+        terms = terms_of()
+        loss = -tf.reduce_mean(sum(weight * v if t in warmed else v for t, v in terms.items()))
     optimizer.apply(tape.gradient(loss, variables), variables)
     return terms
 
@@ -112,10 +92,10 @@ class Trainer:
     """Fits one classifier.
 
     Args:
-      classifier: its weights are overwritten: initial weights are drawn by the caller under `settings.seed`.
-      x, y: (N, ...) float32 and (N,) integers, N >= batch_size. An epoch's last partial batch is dropped, as in 2019.
-      data_sha256: identity of the data; a checkpoint made on other data is refused.
-      checkpoint: file of the run's state.
+      classifier: its weights are overwritten: initial weights are drawn by the caller under `seed`.
+      data: at least `recipe.batch_size` images. An epoch's last partial batch is dropped, as in 2019.
+      checkpoint: file of the run's state; one made on other data or with other settings is refused.
+      checkpoint_steps: steps between checkpoints, None for one an epoch.
       validate: called after each epoch with the epoch's number; gives an accuracy, or None to leave it out.
 
     Raises:
@@ -124,22 +104,22 @@ class Trainer:
 
     def __init__(
         self,
-        classifier: DeepBayes,
-        x,
-        y,
-        settings: TrainingSettings,
-        data_sha256: str,
+        classifier: Classifier,
+        data: TrainingData,
+        recipe: Recipe,
+        seed: int,
         checkpoint: Path,
+        checkpoint_steps: int | None = None,
         validate: Callable[[int], float | None] = lambda epoch: None,
     ):
-        if len(x) < settings.batch_size:
-            raise ValueError(f"{len(x)} training images do not fill one batch of {settings.batch_size}")
-        self.classifier, self.settings, self.validate = classifier, settings, validate
-        self.checkpoint = checkpoint
-        self.images, self.labels = tf.constant(x), tf.constant(y, tf.int32)
-        self.steps_per_epoch = len(x) // settings.batch_size
-        self.identity = settings.identity(data_sha256, len(x), classifier.factorisation.name, **self.prior)
-        self.optimizer = make_optimizer(classifier, settings)
+        if len(data.x) < recipe.batch_size:
+            raise ValueError(f"{len(data.x)} training images do not fill one batch of {recipe.batch_size}")
+        self.classifier, self.recipe, self.seed, self.validate = classifier, recipe, seed, validate
+        self.checkpoint, self.checkpoint_steps = checkpoint, checkpoint_steps
+        self.images, self.labels = tf.constant(data.x), tf.constant(data.y, tf.int32)
+        self.steps_per_epoch = len(data.x) // recipe.batch_size
+        self.identity = _identity(classifier, data, recipe, seed)
+        self.optimizer = make_optimizer(classifier.trainable_variables, recipe)
         self.progress = Progress()
         self.stopped_by: int | None = None
         if checkpoint.exists():
@@ -150,15 +130,8 @@ class Trainer:
         return self.progress.step // self.steps_per_epoch
 
     @property
-    def prior(self) -> dict[str, float]:
-        """log p(y) where it is not the uniform one: 2019's log 0.1 with two classes, which the bound then holds."""
-        c = self.classifier
-        uniform = math.isclose(c.log_prior_y, -math.log(c.architecture.num_classes))
-        return {} if uniform else {"log_prior_y": round(c.log_prior_y, 6)}
-
-    @property
     def total_steps(self) -> int:
-        return self.settings.epochs * self.steps_per_epoch
+        return self.recipe.epochs * self.steps_per_epoch
 
     def run(self, on_chunk: Callable[["Trainer"], None] = lambda trainer: None) -> bool:
         """Trains to the last epoch, calling `on_chunk` as it goes; SIGINT and SIGTERM save and end it.
@@ -167,7 +140,7 @@ class Trainer:
           Whether training is complete; `stopped_by` is the signal otherwise.
 
         Raises:
-          TrainingDiverged: the bound is NaN or infinite. The last checkpoint is kept.
+          TrainingDiverged: a term is NaN or infinite. The last checkpoint is kept.
         """
         previous = {s: signal.signal(s, self._stop) for s in (signal.SIGINT, signal.SIGTERM)}
         try:
@@ -187,14 +160,14 @@ class Trainer:
     # ---- steps -------------------------------------------------------------------------------------------------------
 
     def _chunk(self) -> None:
-        p, per_epoch, every = self.progress, self.steps_per_epoch, self.settings.checkpoint_steps
+        p, per_epoch, every = self.progress, self.steps_per_epoch, self.checkpoint_steps
         start = time.monotonic()
         within = p.step % per_epoch
         count = min(_CHUNK, per_epoch - within)
         if every:
             count = min(count, every - p.step % every)
-        batch = self.settings.batch_size
-        order = np.random.default_rng([self.settings.seed, self.epoch]).permutation(len(self.labels))
+        batch = self.recipe.batch_size
+        order = np.random.default_rng([self.seed, self.epoch]).permutation(len(self.labels))
         rows = order[within * batch : (within + count) * batch].reshape(count, batch)
         terms = {t: v.numpy() for t, v in self._steps(tf.constant(rows, tf.int32), tf.constant(p.step)).items()}
         self._check_finite(terms)
@@ -210,28 +183,33 @@ class Trainer:
 
     @tf.function(input_signature=[tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((), tf.int32)])
     def _steps(self, rows, first_step):
-        """One Adam step for each row of image positions; the mean of each term before it, (steps,), by letter."""
-        s, dim_z = self.settings, self.classifier.architecture.dim_z
-        letters = ("x", "y", "z", "q") if self.classifier.factorisation.models_x else ("y", "z", "q")
-        means = {t: tf.TensorArray(tf.float32, size=tf.shape(rows)[0]) for t in letters}
-        warmup_steps = s.kl_warmup * self.steps_per_epoch
+        """One Adam step for each row of image positions; the mean of each term before it, (steps,), by name."""
+        c, warmup_steps = self.classifier, self.recipe.kl_warmup * self.steps_per_epoch
+        means = {t: tf.TensorArray(tf.float32, size=tf.shape(rows)[0]) for t in self._terms}
         for i in tf.range(tf.shape(rows)[0]):
-            kl_weight = tf.minimum(1.0, tf.cast(first_step + i, tf.float32) / warmup_steps) if warmup_steps else 1.0
-            x = tf.gather(self.images, rows[i])
-            y = self.classifier.one_hot(tf.gather(self.labels, rows[i]))
-            shape = (s.samples, s.batch_size, dim_z)
-            noise = tf.random.stateless_normal(shape, tf.stack([s.seed, first_step + i]), alg="philox")
-            terms = adam_step(self.classifier, self.optimizer, x, y, noise, s.beta, kl_weight)
-            means = {t: means[t].write(i, tf.reduce_mean(terms[t])) for t in letters}
-        return {t: means[t].stack() for t in letters}
+            weight = tf.minimum(1.0, tf.cast(first_step + i, tf.float32) / warmup_steps) if warmup_steps else 1.0
+            x, y = tf.gather(self.images, rows[i]), tf.gather(self.labels, rows[i])
+            x = tf.ensure_shape(x, (self.recipe.batch_size, *self.images.shape[1:]))
+            seed = tf.stack([self.seed, first_step + i])
+            terms = adam_step(
+                lambda x=x, y=y, seed=seed: c.training_terms(x, y, seed),
+                c.trainable_variables, self.optimizer, c.warmed_terms, weight,
+            )  # fmt: skip
+            means = {t: means[t].write(i, tf.reduce_mean(terms[t])) for t in self._terms}
+        return {t: means[t].stack() for t in self._terms}
+
+    @cached_property
+    def _terms(self) -> list[str]:
+        """The names of the terms."""
+        batch = self.recipe.batch_size
+        return list(self.classifier.training_terms(self.images[:batch], self.labels[:batch], tf.constant([0, 0])))
 
     def _check_finite(self, terms: dict[str, np.ndarray]) -> None:
         bad = {t: np.flatnonzero(~np.isfinite(v)) for t, v in terms.items()}
         first = min((int(b[0]) for b in bad.values() if b.size), default=None)
         if first is None:
             return
-        names = {"x": "log p(x|.)", "y": "log p(y|.)", "z": "log p(z|.)", "q": "log q(z|x,y)"}
-        culprits = ", ".join(names[t] for t, b in bad.items() if b.size and b[0] == first)
+        culprits = ", ".join(t for t, b in bad.items() if b.size and b[0] == first)
         raise TrainingDiverged(
             f"{self.classifier.name}: {culprits} is NaN or infinite at step {self.progress.step + first + 1} "
             f"(epoch {self.epoch + 1}); the last checkpoint is kept. Try a smaller --learning-rate, or look at "
@@ -241,7 +219,7 @@ class Trainer:
     def _end_epoch(self) -> None:
         p = self.progress
         means = {t: total / self.steps_per_epoch for t, total in p.partial.items()}
-        row = {"epoch": self.epoch, "bound": sum(means.values())} | {f"bound_{t}": v for t, v in means.items()}
+        row = {"epoch": self.epoch, self.classifier.objective: sum(means.values())} | means
         row["accuracy"] = self.validate(self.epoch)
         row["seconds"] = p.seconds
         p.history.append(row)
@@ -269,6 +247,14 @@ class Trainer:
         for name, variable in state.items():
             variable.assign(arrays[name])
         self.progress = Progress(**meta["progress"])
+
+
+def _identity(classifier: Classifier, data: TrainingData, recipe: Recipe, seed: int) -> str:
+    """What must agree for a checkpoint to be continued: all but how long to train and how often to save."""
+    fixed = recipe.settings() | classifier.training_facts
+    fixed |= {"seed": seed, "data": data.sha256, "images": len(data.x), "name": classifier.name}
+    del fixed["epochs"]
+    return hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()
 
 
 _ANOTHER_PLACE = "train into another --output, or delete it to start again"

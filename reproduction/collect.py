@@ -9,7 +9,8 @@ from deepbayes.experiments.command_line.parser import ROOT
 from deepbayes.experiments.store.results import ResultsStore
 from deepbayes.models.deep_bayes.factorisation import FACTORISATIONS
 from deepbayes.models.files import FileError
-from deepbayes.models.zoo import name_and_dim_z, usable_card
+from deepbayes.models.registry import base_name, options_in_name
+from deepbayes.models.zoo import usable_card
 from deepbayes.reference.published import Key, Published, published
 from deepbayes.reproduction.comparability import differs_from_the_paper
 from deepbayes.reproduction.estimates import Measured, measured
@@ -65,7 +66,7 @@ class _Weights:
         return all(self._counts(s["dataset"], name, of.get("weights_sha256", "")) for name, of in parties)
 
     def _counts(self, dataset: str, victim: str, sha256: str) -> bool:
-        of = dataset, *name_and_dim_z(victim)
+        of = dataset, base_name(victim), options_in_name(victim).get("dim_z")
         if of not in self._found:
             self._found[of] = self._sha256(*of) if of[1] in FACTORISATIONS else None
         return sha256 == self._found[of]
@@ -74,7 +75,7 @@ class _Weights:
         own = own_weights(self._folder, dataset)
         for folder in [self._chosen] if self._chosen else [None, own]:
             with contextlib.suppress(FileError):
-                card = usable_card(dataset, name, folder, dim_z)
+                card = usable_card(dataset, name, folder, {"dim_z": dim_z})
                 if folder in (self._chosen, None) or trained_for(card, dataset, self._epochs):
                     return card["sha256"]
         return None

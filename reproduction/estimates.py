@@ -1,4 +1,5 @@
-"""Stored results as the paper's figures: each under the key of the published figure that measures the same."""
+"""Stored results as the paper's figures: each under the key of the published figure that measures the same."""from deepbayes.models.registry import base_name, options_in_name
+
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +14,6 @@ from deepbayes.experiments.reporting.summary_tables import half_interval, minimu
 from deepbayes.experiments.settings.attack_plan import value_of
 from deepbayes.experiments.settings.protocol import PROTOCOLS
 from deepbayes.experiments.store.results import settings_hash
-from deepbayes.models.zoo import name_and_dim_z
 from deepbayes.reference.published import SAME_CLASSIFIERS, Key, published_attack, published_parameter
 from scipy.stats import t as student_t
 
@@ -60,7 +60,7 @@ def key_of(settings: dict, metric: str) -> Key | None:
     victim, through, detection = settings["victim"], settings.get("through", {}), settings.get("detection", {})
     if detection.get("chosen_guard"):  # looks at images made against another
         victim, through = detection["guard"], {"kind": "transfer", "source": victim}
-    (name, dim_z), parts = name_and_dim_z(victim), []
+    name, dim_z, parts = base_name(victim), options_in_name(victim).get("dim_z"), []
     if attack != "clean":
         o = settings.get("options", {})
         statistic, weight = o.get("statistic", "none"), o.get("lambda_", 0)

@@ -132,7 +132,7 @@ class Speed:
 
     @staticmethod
     def _measure(dataset: str, name: str, n: int = 20, rounds: int = 3) -> float:
-        classifier = zoo.new_classifier(dataset, name, seed=0)
+        classifier = zoo.new_classifier(dataset, name, seed=0).model
         x = tf.random.stateless_uniform((n, *DATASETS[dataset].shape), (0, 0))
         noise = classifier.draw(0, tf.range(n))
         logits = tf.function(lambda x: classifier.logits(x, noise))
@@ -153,7 +153,7 @@ def hours(run: Needed, num_images: int | None, speed: Speed) -> float:
     name = run.command[run.command.index("--attack") + 1] if "--attack" in run.command else run.command[0]
     evaluations, on_a_student, n = 1.0, 0.0, images_run(num_images, run.dataset)
     if name != "evaluate":
-        attack = cost(make_plan(ATTACKS[name], run.dataset, PROTOCOL, grid=run.grid))
+        attack = cost(make_plan(name, run.dataset, PROTOCOL, grid=run.grid))
         moved = (len(run.classifiers) - 1) if run.command[0] == "transfer" else 0
         on_a_student = len(run.grid) * attack if run.command[0] in _STUDENTS else 0.0
         evaluations += len(run.grid) * (2 + moved + attack) - on_a_student

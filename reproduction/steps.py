@@ -54,7 +54,7 @@ def _without_weights(run: Needed, epochs: int | None = 0) -> list[str]:
     folder, missing = Path(run.weights) if run.weights else None, []
     for name in run.classifiers:
         try:
-            card = zoo.usable_card(run.dataset, name, folder, run.dim_z)
+            card = zoo.usable_card(run.dataset, name, folder, {"dim_z": run.dim_z})
             if folder and not trained_for(card, run.dataset, epochs):
                 missing.append(name)
         except FileError:

@@ -11,8 +11,8 @@ from deepbayes.experiments.command_line.parser import ROOT
 from deepbayes.experiments.measurements.context import check_writable
 from deepbayes.experiments.measurements.progress import print_tables, say
 from deepbayes.experiments.settings.errors import UsageError
+from deepbayes.models.deep_bayes.architecture import architecture_for
 from deepbayes.models.files import atomic
-from deepbayes.models.zoo import architecture
 from deepbayes.reference.published import Published
 from deepbayes.reproduction.collect import best, figures_of, figures_that_count, places
 from deepbayes.reproduction.estimates import Measured
@@ -72,7 +72,11 @@ def _dim_z(figure: Published) -> int | None:
     key = figure.key
     if "dim_z" in key.parts:
         return int(key.parts["dim_z"])
-    return architecture(key.dataset).dim_z if key.dataset in DATASETS else None
+    return (
+        architecture_for(DATASETS[key.dataset].shape, DATASETS[key.dataset].classes).dim_z
+        if key.dataset in DATASETS
+        else None
+    )
 
 
 def _num_images(options: argparse.Namespace) -> int | None:

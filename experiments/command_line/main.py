@@ -1,4 +1,4 @@
-"""The command line: `./run_experiments.sh COMMAND [options]`. TensorFlow is imported only by the command that runs."""
+"""The command line: `./run_experiments.sh COMMAND [options]`. TensorFlow is imported only by commands that compute."""
 
 import importlib
 import os
@@ -6,16 +6,72 @@ import signal
 import sys
 from collections.abc import Callable
 
-from deepbayes.attacks.registry import ATTACKS
-from deepbayes.experiments.command_line.parser import HANDED_ON, OF_THE_PAPER, ROOT, parser
+from deepbayes.experiments.command_line.commands import COMMANDS, HANDED_ON
+from deepbayes.experiments.command_line.parser import ROOT, parser
+from deepbayes.experiments.command_line.read_settings import run_settings
+from deepbayes.experiments.settings.run_settings import RunSettings
 
-MODULES = {
-    "greybox": "surrogate_attack",
-    "blackbox": "surrogate_attack",
-    "checks": "sanity_checks",
-    "ood": "out_of_distribution",
-}
-"""Commands whose module in experiments/runs/ has another name; those of attacks are attack.py's."""
+_WITHOUT_RUN = ("report", "table", "figure", "regression")
+"""Commands that show what exists: they take their few options as they are."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if not arguments:
+        parser().print_help()
+        return 0
+    options, passed_on = parser().parse_known_args(arguments)
+    if options.command in HANDED_ON:
+        parser().error(f"./run_experiments.sh {options.command} ... hands it on to another package")
+    if options.command == "test":
+        os.chdir(ROOT)
+        os.execv(sys.executable, [sys.executable, "-m", "pytest", *passed_on])
+    if passed_on:
+        parser().error(f"unrecognized arguments: {' '.join(passed_on)}")
+    command = COMMANDS[options.command]
+    if options.command in _WITHOUT_RUN:
+        return run_safely(lambda: _function(command.function)(options), computes=command.computes)
+    return run_safely(lambda: run_command(options.command, run_settings(options)), computes=command.computes)
+
+
+def run_command(name: str, settings: RunSettings) -> int:
+    """Runs a command, then shows what it found; its exit code."""
+    command = COMMANDS[name]
+    found = _function(command.function)(settings)
+    if not command.gives_results:
+        return found
+    _function("deepbayes.experiments.reporting.report:show_results")(settings.output, found)
+    return 0
+
+
+def _function(of: str) -> Callable:
+    module, _, name = of.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def run_safely(work: Callable[[], int], computes: bool = True) -> int:
+    """The work's exit code: 130 after Ctrl-C or SIGTERM, 2 after an error of the user, told in one line."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        if computes:
+            _import_tensorflow()
+        return work()
+    except KeyboardInterrupt:
+        print("interrupted; what was finished is kept, and the same command goes on from there", file=sys.stderr)
+        return 130
+    except _errors_of_the_user() as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _errors_of_the_user() -> tuple[type[Exception], ...]:
+    from deepbayes.data.checks import DataError
+    from deepbayes.experiments.settings.errors import UsageError
+    from deepbayes.models.files import FileError
+
+    return DataError, FileError, UsageError, OSError
 
 
 def _import_tensorflow() -> None:
@@ -33,49 +89,3 @@ def _import_tensorflow() -> None:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
-
-
-def _errors_of_the_user() -> tuple[type[Exception], ...]:
-    from deepbayes.data.checks import DataError
-    from deepbayes.experiments.settings.errors import UsageError
-    from deepbayes.models.files import FileError
-
-    return DataError, FileError, UsageError, OSError
-
-
-def main(arguments: list[str] | None = None) -> int:
-    arguments = sys.argv[1:] if arguments is None else arguments
-    if not arguments:
-        parser().print_help()
-        return 0
-    options, passed_on = parser().parse_known_args(arguments)
-    if options.command in HANDED_ON:
-        parser().error(f"./run_experiments.sh {options.command} ... hands it on to another package")
-    if options.command == "test":
-        os.chdir(ROOT)
-        os.execv(sys.executable, [sys.executable, "-m", "pytest", *passed_on])
-    if passed_on:
-        parser().error(f"unrecognized arguments: {' '.join(passed_on)}")
-    return run_safely(lambda: importlib.import_module(_module(options.command)).run(options))
-
-
-def _module(command: str) -> str:
-    if command in OF_THE_PAPER:
-        return f"deepbayes.reproduction.{command}"
-    if command == "report":
-        return "deepbayes.experiments.reporting.report"
-    return f"deepbayes.experiments.runs.{MODULES.get(command, 'attack' if command in ATTACKS else command)}"
-
-
-def run_safely(work: Callable[[], int]) -> int:
-    """The work's exit code: 130 after Ctrl-C or SIGTERM, 2 after an error of the user, told in one line."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    _import_tensorflow()
-    try:
-        return work()
-    except KeyboardInterrupt:
-        print("interrupted; what was finished is kept, and the same command goes on from there", file=sys.stderr)
-        return 130
-    except _errors_of_the_user() as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2

@@ -1,29 +1,21 @@
-"""Whole parts of data sets in equal batches: one trace a victim, ragged last batches padded and cut."""
+"""Whole parts of data sets in equal batches: one trace a classifier, ragged last batches padded and cut."""
 
-import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
 from deepbayes.experiments.measurements.device import memory_bytes
-from deepbayes.models.deep_bayes.architecture import Architecture
-
-USUAL = 20
-"""Images at once: larger batches are 5 % faster at most and take memory in proportion."""
+from deepbayes.experiments.settings.defaults import USUAL
+from deepbayes.models.classifier import Cost
 
 _LARGEST = 2 << 30
-_COPIES = 3  # of every activation: itself, its gradient, the library's scratch
 
 
-def usual_batch(architecture: Architecture, samples: int) -> int:
-    """Images at once where nobody says: USUAL, fewer where K * C decodings of each would not fit.
+def usual_batch(cost: Cost) -> int:
+    """Images at once where nobody says: USUAL, fewer where what an evaluation keeps of each would not fit.
 
     They may take a quarter of the memory and at most 2 GiB.
     """
-    a = architecture
-    depths = (a.input_shape[-1], *a.channels)
-    sizes = a.image_sizes() if a.is_image else []
-    maps = sum(math.prod(size) * depth for size, depth in zip(sizes, depths, strict=True)) if sizes else 0
-    image = samples * a.num_classes * (maps + 2 * a.dim_hidden) * 4 * _COPIES
+    image = max(1, cost.bytes)
     return max(1, min(USUAL, memory_bytes() // 4 // image, _LARGEST // image))
 
 

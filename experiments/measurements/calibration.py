@@ -9,20 +9,20 @@ from deepbayes.detect.registry import DETECTORS
 from deepbayes.detect.thresholds import FittedDetector, fit
 from deepbayes.experiments.measurements.context import Context
 from deepbayes.experiments.measurements.training_logits import training_logits
-from deepbayes.experiments.measurements.victims import Victim
 from deepbayes.experiments.settings.errors import UsageError
+from deepbayes.models.classifier import Classifier
 
 
-def fit_detectors(context: Context, guard: Victim) -> tuple[dict[str, FittedDetector], dict]:
-    """The guard's detectors by name, without those that need a density where it has none; and what they depend on."""
-    o, rule = context.options, context.protocol.detection.rule
-    training = training_logits(o, context.dataset, guard, context.protocol)
-    names = [n for n, d in DETECTORS.items() if guard.models_x or not d.needs_density]
+def fit_detectors(context: Context, guard: Classifier) -> tuple[dict[str, FittedDetector], dict]:
+    """The guard's detectors by name, those whose signals it has; and what they depend on."""
+    rate, rule = context.run.detection.rate, context.protocol.detection.rule
+    training = training_logits(context.run, context.dataset, guard, context.protocol)
+    names = [n for n, d in DETECTORS.items() if d.reads <= guard.signals]
     try:
-        detectors = {n: fit(n, training.logits, training.labels, o.fpr, rule) for n in names}
+        detectors = {n: fit(n, training.logits, training.labels, rate, rule) for n in names}
     except ValueError as error:
         raise UsageError(f"{guard.name}: {error}") from None
-    return detectors, {"rule": rule, "rate": o.fpr, "calibration": training.settings}
+    return detectors, {"rule": rule, "rate": rate, "calibration": training.settings}
 
 
 def differentiable(detectors: dict[str, FittedDetector]) -> dict[str, tuple[Callable, np.ndarray]]:

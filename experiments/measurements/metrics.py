@@ -2,9 +2,8 @@
 
 import numpy as np
 from deepbayes.experiments.measurements.batches import run as run_batches
-from deepbayes.experiments.measurements.clean_accuracy import FRESH, noise_seed
 from deepbayes.experiments.measurements.intervals import rate
-from deepbayes.experiments.measurements.victims import Victim
+from deepbayes.experiments.measurements.noise_roles import FRESH, noise_seed
 from deepbayes.experiments.settings.errors import UsageError
 
 FRESH_DRAWS, FRESH_CHECKED = 20, 25
@@ -16,13 +15,15 @@ def succeeded(predictions, labels, y, targeted: bool) -> np.ndarray:
     return predictions == labels if targeted else predictions != y
 
 
-def survival(victim: Victim, logits, adversarial, labels, success, index, seed: int, batch_size: int, targeted: bool):
+def survival(evaluation, adversarial, success) -> dict:
     """How many of at most 25 successes still succeed in the majority of 20 fresh draws of the victim's noise.
 
-    None for a deterministic victim.
+    Args:
+      evaluation: an experiments.runs.attack.Evaluation of a stochastic victim.
+      success: (N,) booleans, of which are checked.
     """
-    if not victim.stochastic:
-        return None
+    context, labels = evaluation.context, evaluation.labels
+    index, size = context.images.index.astype(np.int32), context.batch_size(evaluation.victim)
     hits = np.flatnonzero(success)
     m = min(FRESH_CHECKED, len(hits))
     chosen = hits[np.arange(m) * len(hits) // max(m, 1)]  # spread: the first ones may all be of one class
@@ -30,10 +31,11 @@ def survival(victim: Victim, logits, adversarial, labels, success, index, seed: 
     for draw in range(FRESH_DRAWS):
         if not len(open_cases):
             break
-        rows, role = chosen[open_cases], noise_seed(seed, FRESH + draw)
-        outputs = run_batches(lambda x, i, s=role: logits(x, i, s), (adversarial[rows], index[rows]), batch_size)
+        rows, role = chosen[open_cases], noise_seed(context.run.seed, FRESH + draw)
+        arrays = adversarial[rows], index[rows]
+        outputs = run_batches(lambda x, i, s=role: evaluation.logits(x, i, s), arrays, size)
         hit = outputs.argmax(axis=1) == labels[rows]
-        wins[open_cases] += hit if targeted else ~hit
+        wins[open_cases] += hit if evaluation.plan.targeted else ~hit
         losses = draw + 1 - wins[open_cases]
         open_cases = open_cases[(wins[open_cases] <= FRESH_DRAWS // 2) & (losses < FRESH_DRAWS // 2)]
     return {"draws": FRESH_DRAWS, "survived": rate(np.sum(wins > FRESH_DRAWS // 2), len(chosen))}

@@ -17,19 +17,19 @@ import tensorflow as tf
 from deepbayes.data.checks import DataError, Images, NotAtHand
 from deepbayes.data.registry import DATASETS, default_name
 from deepbayes.experiments.measurements.batches import run as run_batches
-from deepbayes.experiments.measurements.clean_accuracy import ATTACK, compiled_logits, noise_seed
+from deepbayes.experiments.measurements.clean_accuracy import compiled_logits
 from deepbayes.experiments.measurements.context import Context
 from deepbayes.experiments.measurements.intervals import rate
 from deepbayes.experiments.measurements.nets import made_once
+from deepbayes.experiments.measurements.noise_roles import ATTACK, noise_seed
 from deepbayes.experiments.measurements.progress import bar, say
 from deepbayes.experiments.measurements.training_logits import training_logits
-from deepbayes.experiments.measurements.victims import Victim
+from deepbayes.experiments.settings.defaults import LAMBDA, LOOP_EPOCHS, LOOPS, STUDENT_EPOCHS
 from deepbayes.experiments.store.results import settings_hash
 from deepbayes.models.baselines.cnn import fit
+from deepbayes.models.baselines.keras_model import KerasClassifier
+from deepbayes.models.classifier import Classifier
 
-LAMBDA, LOOPS, LOOP_EPOCHS = 0.1, 6, 10
-"""Of the Jacobian augmentation, the paper's (appendix E)."""
-STUDENT_EPOCHS = 10
 _QUERIED = 10_000_000
 """Positions of images that are in no data set: their noise is drawn from here on."""
 
@@ -39,47 +39,50 @@ class Student:
     """A trained copy.
 
     Attributes:
-      victim: the net as a victim of attacks. card: what it was made from, queries, agreement with its teacher.
+      classifier: the net. card: what it was made from, queries, agreement with its teacher.
       left_out: positions of test images that it was made from.
     """
 
-    victim: Victim
+    classifier: Classifier
     card: dict
     left_out: np.ndarray
 
 
-def grey_box_student(context: Context, victim: Victim) -> Student:
+def grey_box_student(context: Context, victim: Classifier) -> Student:
     """Distilled on the victim's training images, or where those are not at hand on test images left unattacked."""
     images, logits, note = _teaching(context, victim)
     settings = _settings(context, victim, "greybox") | {"images": len(images), "taught_on": note}
     settings |= {"epochs": STUDENT_EPOCHS, "data_sha256": images.sha256}
 
     def make(net, progress):
-        fit(net, images.x, scipy.special.softmax(logits, axis=1), STUDENT_EPOCHS, seed=context.options.seed,
+        fit(net, images.x, scipy.special.softmax(logits, axis=1), STUDENT_EPOCHS, seed=context.run.seed,
             after_epoch=lambda: progress.advance(1))  # fmt: skip
         return {"queries": len(images)}
 
     return _student(context, victim, settings, make, STUDENT_EPOCHS, np.array([], int))
 
 
-def black_box_student(context: Context, victim: Victim) -> Student:
+def black_box_student(context: Context, victim: Classifier) -> Student:
     """A substitute grown from test images, by queries alone; it must not be judged on those it grew from."""
     seeds = _seed_images(context)
     settings = _settings(context, victim, "blackbox")
     settings |= {"seeds_sha256": settings_hash({"index": seeds.index.tolist()}), "seeds": len(seeds)}
     settings |= {"lambda": LAMBDA, "loops": LOOPS, "loop_epochs": LOOP_EPOCHS}
-    logits = compiled_logits(victim, context.images.x.shape[1:], context.batch_size)
-    noise = noise_seed(context.options.seed, ATTACK)
+    size = context.batch_size(victim)
+    logits = compiled_logits(victim, size)
+    noise = noise_seed(context.run.seed, ATTACK)
 
     def query(x, first: int, progress):
         index = np.arange(_QUERIED + first, _QUERIED + first + len(x), dtype=np.int32)
-        outputs = run_batches(lambda v, i: logits(v, i, noise), (x, index), context.batch_size, progress.advance)
+        outputs = run_batches(
+            lambda v, i: logits(v, i, noise), (x, index), context.batch_size(victim), progress.advance
+        )
         return scipy.special.softmax(outputs, axis=1)
 
     def make(net, progress):
         x, answers = seeds.x, query(seeds.x, 0, progress)
         for loop in range(LOOPS):
-            fit(net, x, answers, LOOP_EPOCHS, seed=context.options.seed + loop)
+            fit(net, x, answers, LOOP_EPOCHS, seed=context.run.seed + loop)
             if loop < LOOPS - 1:
                 new = augment(net, x, answers)
                 x, answers = np.concatenate([x, new]), np.concatenate([answers, query(new, len(x), progress)])
@@ -101,8 +104,8 @@ def augment(net, x, answers, batch_size: int = 100) -> np.ndarray:
     return run_batches(step, (x, answers.astype(np.float32)), batch_size)
 
 
-def _settings(context: Context, victim: Victim, kind: str) -> dict:
-    o = context.options
+def _settings(context: Context, victim: Classifier, kind: str) -> dict:
+    o = context.run
     return {
         "kind": kind,
         "dataset": context.dataset,
@@ -112,9 +115,9 @@ def _settings(context: Context, victim: Victim, kind: str) -> dict:
     } | victim.settings
 
 
-def _teaching(context: Context, victim: Victim) -> tuple[Images, np.ndarray, str]:
+def _teaching(context: Context, victim: Classifier) -> tuple[Images, np.ndarray, str]:
     """Images with the victim's logits, and what they are."""
-    o = context.options
+    o = context.run
     name, part = victim.trained_on.split("/")
     try:
         if context.dataset == default_name(o.data_dir) == "mnist5k":
@@ -135,38 +138,41 @@ def _teaching(context: Context, victim: Victim) -> tuple[Images, np.ndarray, str
         )
     note = f"{len(images)} images of {context.dataset}/test that are not attacked"
     say(f"{victim.trained_on} is not at hand: the student of {victim.name} learns from {note}")
-    logits, noise = compiled_logits(victim, images.x.shape[1:], context.batch_size), noise_seed(o.seed, ATTACK)
+    size = context.batch_size(victim)
+    logits, noise = compiled_logits(victim, size), noise_seed(o.seed, ATTACK)
     with bar(len(images), f"{victim.name} teaches") as progress:
         arrays = images.x, images.index.astype(np.int32)
-        return images, run_batches(lambda x, i: logits(x, i, noise), arrays, context.batch_size, progress.advance), note
+        return (
+            images,
+            run_batches(lambda x, i: logits(x, i, noise), arrays, context.batch_size(victim), progress.advance),
+            note,
+        )
 
 
 def _seed_images(context: Context) -> Images:
     """`--seeds-per-class` test images of each class; those that are not attacked first where others do not count."""
-    o, classes = context.options, DATASETS[context.dataset].classes
+    o, classes = context.run, DATASETS[context.dataset].classes
     whole = DATASETS[context.dataset].load("test", o.data_dir)
     rows, order = [], np.random.default_rng(o.seed).permutation(len(whole))
     last = np.isin(whole.index, context.images.index) & context.protocol.leave_out_seeds
     for c in range(classes):
         mine = order[whole.y[order] == c]
-        rows += sorted(mine, key=lambda r: last[r])[: o.seeds_per_class or context.protocol.seeds_per_class]
+        rows += sorted(mine, key=lambda r: last[r])[: o.surrogate.seeds_per_class or context.protocol.seeds_per_class]
     return whole.take(np.array(rows))
 
 
 def _student(
-    context: Context, victim: Victim, settings: dict, make: Callable, work: float, left_out: np.ndarray
+    context: Context, victim: Classifier, settings: dict, make: Callable, work: float, left_out: np.ndarray
 ) -> Student:
     """The student of these settings as a victim; `make(net, progress)` trains it and gives the card's facts."""
     folder = context.store.root / "students" / context.dataset / victim.name
     net, card = made_once(
         folder / f"{settings['kind']}-{settings_hash(settings)}.keras", settings, make, work=work,
         text=f"a student of {victim.name}", shape=context.images.x.shape[1:],
-        classes=DATASETS[context.dataset].classes, fresh=context.options.fresh,
+        classes=DATASETS[context.dataset].classes, fresh=context.run.fresh,
     )  # fmt: skip
-    student = Victim(
-        f"student of {victim.name}", lambda x, index, seed: net(x, training=False),
-        {"weights_sha256": card["weights_sha256"]}, stochastic=False,
-    )  # fmt: skip
+    student = KerasClassifier(net, f"student of {victim.name}", DATASETS[context.dataset].classes)
+    student.settings = {"weights_sha256": card["weights_sha256"]}
     return Student(student, card, left_out)
 
 

@@ -7,7 +7,6 @@ The .npz holds logits (M, C) float16 and labels (M,) uint8. Its card, the .json,
 seed; it is written last, so an .npz without one is an unfinished run, and is gone on with.
 """
 
-import argparse
 import math
 import time
 from dataclasses import dataclass
@@ -16,17 +15,18 @@ from pathlib import Path
 import numpy as np
 from deepbayes.data.checks import DataError, Images, spread_positions
 from deepbayes.data.registry import DATASETS
-from deepbayes.experiments.measurements.batches import USUAL, batches
-from deepbayes.experiments.measurements.clean_accuracy import CALIBRATION, compiled_logits, noise_seed
+from deepbayes.experiments.measurements.batches import batches
+from deepbayes.experiments.measurements.clean_accuracy import compiled_logits
+from deepbayes.experiments.measurements.noise_roles import CALIBRATION, noise_seed
 from deepbayes.experiments.measurements.progress import bar, say
-from deepbayes.experiments.measurements.victims import Victim
+from deepbayes.experiments.settings.defaults import DEFAULT_IMAGES, USUAL
 from deepbayes.experiments.settings.errors import UsageError
 from deepbayes.experiments.settings.protocol import Protocol
+from deepbayes.experiments.settings.run_settings import RunSettings
 from deepbayes.experiments.store.results import settings_hash, versions
+from deepbayes.models.classifier import Classifier
 from deepbayes.models.files import FileError, file_sha256, read_arrays, read_json, write_arrays, write_json
 
-DEFAULT_IMAGES = 10_000
-"""Images that are computed where none ship and --calibration-images says nothing: 1,000 a class of ten."""
 _SAVE_SECONDS = 30
 
 
@@ -46,14 +46,14 @@ class TrainingLogits:
         return TrainingLogits(self.logits[rows], self.labels[rows], self.settings | {"images": n})
 
 
-def training_logits(options: argparse.Namespace, dataset: str, victim: Victim, protocol: Protocol) -> TrainingLogits:
+def training_logits(run: RunSettings, dataset: str, victim: Classifier, protocol: Protocol) -> TrainingLogits:
     """Those that ship, those in the store, or new ones.
 
     Raises:
       DataError: they must be computed, and the training images are not at hand.
     """
-    wanted = options.calibration_images
-    settings = _settings(options, dataset, victim, protocol)
+    wanted = run.detection.calibration_images
+    settings = _settings(run.seed, dataset, victim, protocol)
     shipped = victim.weights and _finished(
         victim.weights.with_name(f"{victim.weights.stem}_training_logits.npz"),
         {k: v for k, v in settings.items() if k != "seed"},  # whose noise does not matter over so many images
@@ -62,26 +62,26 @@ def training_logits(options: argparse.Namespace, dataset: str, victim: Victim, p
         return shipped.spread(None if wanted == "auto" else wanted)
     name, part = victim.trained_on.split("/")
     try:
-        images = DATASETS[name].load(part, options.data_dir)
+        images = DATASETS[name].load(part, run.data_dir)
     except DataError as error:
         raise type(error)(
             f"{victim.name}'s thresholds are set on its training images, {name}/{part}: {error}"
         ) from None
     images = images.spread(DEFAULT_IMAGES if wanted == "auto" else wanted)
     settings |= {"data_sha256": images.sha256, "images": len(images)}
-    folder = options.output / "training_logits" / name
+    folder = run.output / "training_logits" / name
     file = folder / f"{victim.name}-{settings_hash(settings)}.npz"
     return _finished(file, settings) or _compute(file, settings, victim, images)
 
 
-def _settings(options, dataset: str, victim: Victim, protocol: Protocol) -> dict:
+def _settings(seed: int, dataset: str, victim: Classifier, protocol: Protocol) -> dict:
     uniform = -math.log(DATASETS[dataset].classes)
     return {
         "data": victim.trained_on,
         "weights_sha256": victim.settings["weights_sha256"],
         "samples": victim.settings.get("samples"),
         "log_prior_y": round(protocol.classifier_options().get("log_prior_y", uniform), 6),
-        "seed": options.seed,
+        "seed": seed,
     }
 
 
@@ -103,8 +103,8 @@ def _finished(file: Path, settings: dict) -> TrainingLogits | None:
     return TrainingLogits(arrays["logits"].astype(np.float32), arrays["labels"].astype(np.int64), card["settings"])
 
 
-def _compute(file: Path, settings: dict, victim: Victim, images: Images) -> TrainingLogits:
-    logits = compiled_logits(victim, images.x.shape[1:], USUAL)
+def _compute(file: Path, settings: dict, victim: Classifier, images: Images) -> TrainingLogits:
+    logits = compiled_logits(victim, USUAL)
     seed, index = noise_seed(settings["seed"], CALIBRATION), images.index.astype(np.int32)
     partial = file.with_suffix(".partial.npz")
     parts, done = [], 0

@@ -9,9 +9,9 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from deepbayes.attacks.registry import ATTACKS
 from deepbayes.experiments.reporting.tables import Group
-from deepbayes.models.deep_bayes.factorisation import FACTORISATIONS
+from deepbayes.models.classifier import LOG_JOINT
 from deepbayes.models.files import atomic
-from deepbayes.models.zoo import name_and_dim_z
+from deepbayes.models.registry import CLASSIFIERS, base_name
 from deepbayes.reference.published import curve_of_2019, paper_accuracy, paper_images
 
 _MARKERS = "osD^vPX*<>"
@@ -157,8 +157,8 @@ _STEEP = 5
 
 
 def _models_x(name: str) -> bool:
-    factorisation = FACTORISATIONS.get(name_and_dim_z(name)[0])
-    return factorisation is None or factorisation.models_x
+    spec = CLASSIFIERS.get(base_name(name))
+    return spec is None or LOG_JOINT in spec.signals
 
 
 def _accuracies(rows: list[dict]) -> tuple[list[float], list[float]]:

@@ -2,6 +2,7 @@
 
 import argparse
 import re
+from pathlib import Path
 
 from deepbayes.experiments.measurements.progress import print_tables, say
 from deepbayes.experiments.reporting import detection_figures, figures
@@ -34,6 +35,11 @@ def run(options: argparse.Namespace) -> int:
         )
     show(store, results)
     return 0
+
+
+def show_results(output: Path, results: list[dict]) -> None:
+    """As `show`, of the results store in this folder."""
+    show(ResultsStore(output), results)
 
 
 def show(store: ResultsStore, results: list[dict]) -> None:

@@ -3,90 +3,85 @@
 The guard is the victim itself, or another classifier (`--guard`), which then sees what was made against the victim.
 """
 
-import argparse
-
 import numpy as np
-from deepbayes.attacks.registry import ATTACKS
 from deepbayes.detect.metrics import auroc, class_averaged, class_averaged_error, true_rate_at
 from deepbayes.detect.thresholds import FittedDetector
 from deepbayes.experiments.measurements.batches import run as run_batches
 from deepbayes.experiments.measurements.calibration import fit_detectors
-from deepbayes.experiments.measurements.clean_accuracy import (
-    DETECTION,
-    EVALUATION,
-    compiled_logits,
-    measure_clean,
-    noise_seed,
-)
+from deepbayes.experiments.measurements.clean_accuracy import compiled_logits, measure_clean
 from deepbayes.experiments.measurements.context import Context, open_context
 from deepbayes.experiments.measurements.intervals import percent, rate
+from deepbayes.experiments.measurements.noise_roles import DETECTION, EVALUATION, noise_seed
 from deepbayes.experiments.measurements.progress import bar, say
-from deepbayes.experiments.measurements.victims import Victim, chosen_victims
-from deepbayes.experiments.reporting import report
-from deepbayes.experiments.runs.attack import attack_victims, victims_of
+from deepbayes.experiments.runs.attack import attack_all
 from deepbayes.experiments.settings.attack_plan import plan_of, value_of
 from deepbayes.experiments.settings.protocol import DetectionProtocol
+from deepbayes.experiments.settings.run_settings import RunSettings
+from deepbayes.models.classifier import Classifier
 
 FALSE_RATES = (0.05, 0.01)
 """False-positive rates at which the ROC curve is read."""
 
 
-def run(options: argparse.Namespace) -> int:
-    context = open_context(options)
-    plan = plan_of(options, ATTACKS[options.attack], context.dataset)
-    victims, guard = [load() for _, load in victims_of(context)], _guard(context)
+def run(settings: RunSettings) -> list[dict]:
+    """A detection result for every classifier and value of the attack's grid."""
+    context = open_context(settings)
+    plan = plan_of(settings.attack, context.dataset, context.protocol.name)
+    victims, guard = [load() for _, load in context.classifiers()], _guard(context)
     guards = [guard] if guard else victims  # a victim that is the guard, too, has its name
     fitted = {g.name: fit_detectors(context, g) for g in guards}  # first: thresholds see no attack
     loaders = [(v.name, lambda v=v: v) for v in victims]
     results = []
-    for victim, found in attack_victims(context, plan, loaders, arrays_needed(context, guard)):
+    for victim, found in attack_all(context, plan, loaders, arrays_needed(context, guard)):
         by = victim if guard is None or guard.settings == victim.settings else guard
         results += detect(context, victim, by, fitted[by.name], found)
-    report.show(context.store, results)
-    return 0
+    return results
 
 
-def arrays_needed(context: Context, guard: Victim | None = None) -> frozenset[str]:
+def arrays_needed(context: Context, guard: Classifier | None = None) -> frozenset[str]:
     """What `detect` reads of attack results: the images, too, where they are looked at again."""
     looks_again = guard is not None or context.protocol.detection.second_evaluation
     return frozenset({"logits", "x_adv"} if looks_again else {"logits"})
 
 
-def _guard(context: Context) -> Victim | None:
-    o = context.options
-    if not o.guard:
+def _guard(context: Context) -> Classifier | None:
+    if not context.run.detection.guard:
         return None
-    ((_, load),) = chosen_victims(o, context.dataset, context.protocol, [o.guard])
+    ((_, load),) = context.classifiers([context.run.detection.guard])
     return load()
 
 
-def detect(context: Context, victim: Victim, guard: Victim, fitted: tuple[dict, dict], found: list[dict]) -> list[dict]:
+def detect(
+    context: Context, victim: Classifier, guard: Classifier, fitted: tuple[dict, dict], found: list[dict]
+) -> list[dict]:
     """A detection result for each attack result of `found`, which begins with the victim's clean one.
 
     Args:
       fitted: the guard's, from `fit_detectors`.
     """
-    o, how, images = context.options, context.protocol.detection, context.images
+    r, how, images = context.run, context.protocol.detection, context.images
     detectors, settings = fitted
-    settings = settings | {"guard": guard.name, "guard_settings": guard.settings, "chosen_guard": bool(o.guard)}
-    logits = compiled_logits(guard, images.x.shape[1:], context.batch_size)
+    settings = settings | {"guard": guard.name, "guard_settings": guard.settings}
+    settings["chosen_guard"] = bool(r.detection.guard)
+    size = context.batch_size(guard)
+    logits = compiled_logits(guard, size)
     clean, *attacks = found
     if guard is not victim:
         clean = measure_clean(context, guard, logits, needed=True)
     clean_logits = context.store.arrays(clean)["logits"]
-    index, seed = images.index.astype(np.int32), noise_seed(o.seed, EVALUATION if guard is not victim else DETECTION)
+    index, seed = images.index.astype(np.int32), noise_seed(r.seed, EVALUATION if guard is not victim else DETECTION)
     results = []
     with bar(len(images) * len(attacks), f"{guard.name} looks at the attacks on {victim.name}") as progress:
         for attack in attacks:
             full = attack["settings"] | {"detection": settings}
-            result = None if o.fresh else context.store.read(full)
+            result = None if r.fresh else context.store.read(full)
             if result is None:
                 stored = context.store.arrays(attack)
                 seen = stored["logits"]
                 # 2019 looks twice where the guard is who was attacked, once at images that were moved to it
                 if guard is not victim or (how.second_evaluation and "through" not in attack["settings"]):
                     arrays = (stored["x_adv"], index)
-                    seen = run_batches(lambda x, i: logits(x, i, seed), arrays, context.batch_size, progress.advance)
+                    seen = run_batches(lambda x, i: logits(x, i, seed), arrays, size, progress.advance)
                 deciding = stored["logits"] if guard is victim else seen
                 content, arrays = measure(detectors, how, clean_logits, seen, deciding, images.y)
                 fooled = stored["logits"].argmax(axis=1) != images.y
@@ -94,8 +89,7 @@ def detect(context: Context, victim: Victim, guard: Victim, fitted: tuple[dict, 
                 result = context.store.write(full, content, arrays)
             results.append(result)
     noticed = [f"{value_of(r['settings']):g}: {percent(r['union']['tp'])} %" for r in results]
-    parameter = ATTACKS[attacks[0]["settings"]["attack"]].parameter
-    say(f"{guard.name}: of the successful attacks, any detector notices at {parameter} " + ", ".join(noticed))
+    say(f"{guard.name}: of the successful attacks, any detector notices at budget " + ", ".join(noticed))
     return results
 
 

@@ -1,23 +1,20 @@
-"""`evaluate`: clean accuracy and bound of trained classifiers."""
-
-import argparse
+"""`evaluate`: clean accuracy of classifiers, and the bound of those that have one."""
 
 from deepbayes.experiments.measurements.clean_accuracy import compiled_logits, measure_clean
 from deepbayes.experiments.measurements.context import open_context
 from deepbayes.experiments.measurements.progress import bar
-from deepbayes.experiments.measurements.victims import chosen_victims
-from deepbayes.experiments.reporting import report
+from deepbayes.experiments.settings.run_settings import RunSettings
 
 
-def run(options: argparse.Namespace) -> int:
-    context = open_context(options)
-    victims, n, results = chosen_victims(options, context.dataset, context.protocol), len(context.images), []
-    with bar(n * len(victims)) as progress:
-        for k, (name, load) in enumerate(victims):
+def run(settings: RunSettings) -> list[dict]:
+    """A clean result for each classifier."""
+    context = open_context(settings)
+    loaders, n, results = context.classifiers(), len(context.images), []
+    with bar(n * len(loaders)) as progress:
+        for k, (name, load) in enumerate(loaders):
             progress.describe(name)
-            victim = load()
-            logits = compiled_logits(victim, context.images.x.shape[1:], context.batch_size)
-            results.append(measure_clean(context, victim, logits, progress.advance))
+            classifier = load()
+            logits = compiled_logits(classifier, context.batch_size(classifier))
+            results.append(measure_clean(context, classifier, logits, progress.advance))
             progress.rewind(n * (k + 1))
-    report.show(context.store, results)
-    return 0
+    return results

@@ -1,46 +1,46 @@
 """`ood`: how well the detectors tell images of another kind from the data set's own, classifier by classifier."""
 
-import argparse
-
 import numpy as np
 from deepbayes.data import fashion_mnist
 from deepbayes.data.registry import DATASETS
 from deepbayes.detect.metrics import auroc, true_rate_at
 from deepbayes.detect.thresholds import FittedDetector
 from deepbayes.experiments.measurements.batches import run as run_batches
-from deepbayes.experiments.measurements.clean_accuracy import EVALUATION, compiled_logits, measure_clean, noise_seed
+from deepbayes.experiments.measurements.calibration import fit_detectors
+from deepbayes.experiments.measurements.clean_accuracy import compiled_logits, measure_clean
 from deepbayes.experiments.measurements.context import Context, open_context
 from deepbayes.experiments.measurements.intervals import rate
+from deepbayes.experiments.measurements.noise_roles import EVALUATION, noise_seed
 from deepbayes.experiments.measurements.progress import bar, say
-from deepbayes.experiments.measurements.victims import Victim, chosen_victims
-from deepbayes.experiments.reporting import report
-from deepbayes.experiments.runs.detect import FALSE_RATES, fit_detectors
+from deepbayes.experiments.runs.detect import FALSE_RATES
 from deepbayes.experiments.settings.errors import UsageError
+from deepbayes.experiments.settings.run_settings import RunSettings
+from deepbayes.models.classifier import Classifier
 
 
-def run(options: argparse.Namespace) -> int:
-    context = open_context(options)
-    others = {name: other_images(context, name) for name in options.against or _at_hand(context)}
+def run(settings: RunSettings) -> list[dict]:
+    """A result for every classifier and kind of other images."""
+    context = open_context(settings)
+    others = {name: other_images(context, name) for name in settings.against or _at_hand(context)}
     results = []
-    for _, load in chosen_victims(options, context.dataset, context.protocol):
+    for _, load in context.classifiers():
         victim = load()
-        detectors, settings = fit_detectors(context, victim)
-        logits = compiled_logits(victim, context.images.x.shape[1:], context.batch_size)
+        detectors, thresholds = fit_detectors(context, victim)
+        logits = compiled_logits(victim, context.batch_size(victim))
         clean = context.store.arrays(measure_clean(context, victim, logits, needed=True))["logits"]
         for against, x in others.items():
             full = {"attack": "ood", "against": against, "victim": victim.name} | context.settings() | victim.settings
-            full["detection"] = settings
-            result = None if options.fresh else context.store.read(full)
+            full["detection"] = thresholds
+            result = None if settings.fresh else context.store.read(full)
             results.append(result or _measure(context, victim, detectors, logits, clean, full, x))
         say(f"{victim.name} has seen " + " and ".join(others))
-    report.show(context.store, results)
-    return 0
+    return results
 
 
 def _at_hand(context: Context) -> list[str]:
     if context.dataset == "fashion_mnist" or context.images.x.shape[1:] != DATASETS["fashion_mnist"].shape:
         return ["noise"]
-    if fashion_mnist.find(context.options.data_dir):
+    if fashion_mnist.find(context.run.data_dir):
         return ["fashion_mnist", "noise"]
     say("Fashion-MNIST is not at hand: noise alone (--against fashion_mnist downloads it)")
     return ["noise"]
@@ -50,21 +50,21 @@ def other_images(context: Context, against: str) -> np.ndarray:
     """As many images of the other kind as there are test images: pixels uniform in [0, 1], or another data set's."""
     shape, n = context.images.x.shape[1:], len(context.images)
     if against == "noise":
-        return np.random.default_rng([context.options.seed, 7]).uniform(size=(n, *shape)).astype(np.float32)
+        return np.random.default_rng([context.run.seed, 7]).uniform(size=(n, *shape)).astype(np.float32)
     if against == context.dataset:
         raise UsageError(f"--against {against} is the data set itself; take --against noise")
     if DATASETS[against].shape != shape:
         raise UsageError(
             f"{against} has images of shape {DATASETS[against].shape}, {context.dataset} of {shape}: --against noise"
         )
-    return DATASETS[against].load("test", context.options.data_dir).spread(n).x
+    return DATASETS[against].load("test", context.run.data_dir).spread(n).x
 
 
-def _measure(context, victim: Victim, detectors: dict[str, FittedDetector], logits, clean, settings, x) -> dict:
-    seed = noise_seed(context.options.seed, EVALUATION)
+def _measure(context, victim: Classifier, detectors: dict[str, FittedDetector], logits, clean, settings, x) -> dict:
+    seed = noise_seed(context.run.seed, EVALUATION)
     with bar(len(x), f"{victim.name} looks at {settings['against']}") as progress:
         arrays = (x, np.arange(len(x), dtype=np.int32))
-        seen = run_batches(lambda v, i: logits(v, i, seed), arrays, context.batch_size, progress.advance)
+        seen = run_batches(lambda v, i: logits(v, i, seed), arrays, context.batch_size(victim), progress.advance)
     content = {}
     for name, detector in detectors.items():
         labels = clean.argmax(axis=1), seen.argmax(axis=1)

@@ -5,8 +5,6 @@ generative classifier takes the nearest point of ring y as the mean of p(x|y). T
 points. The centres, radii and s below are ours.
 """
 
-import argparse
-
 import matplotlib.pyplot as plt
 import numpy as np
 from deepbayes.detect.registry import DETECTORS
@@ -16,6 +14,7 @@ from deepbayes.experiments.measurements.intervals import percent, rate
 from deepbayes.experiments.measurements.progress import print_tables, say
 from deepbayes.experiments.reporting.figures import save
 from deepbayes.experiments.reporting.tables import Table
+from deepbayes.experiments.settings.run_settings import RunSettings
 from deepbayes.models.files import write_json
 
 CENTRES = np.array([[-0.75, 0.0], [0.75, 0.0]])
@@ -26,7 +25,8 @@ _SHOWN = ("marginal", "logit", "kl")
 _EDGE, _GRID = 2.6, 400
 
 
-def run(options: argparse.Namespace) -> int:
+def run(options: RunSettings) -> int:
+    """Draws, measures and shows the two rings; settings that it reads: output, seed."""
     check_writable(options.output)
     folder = options.output / "rings"
     x, y = draw(options.seed, POINTS)

@@ -6,25 +6,23 @@ attack that should be at least as strong loses no more than 1 % of the images, o
 robustness shown is not to be believed before it is explained.
 """
 
-import argparse
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 
 import numpy as np
-from deepbayes.attacks.registry import ATTACKS
+from deepbayes.data.registry import DATASETS
 from deepbayes.experiments.measurements.clean_accuracy import compiled_logits, measure_clean
 from deepbayes.experiments.measurements.context import Context, open_context
 from deepbayes.experiments.measurements.craft import cost
 from deepbayes.experiments.measurements.progress import bar, say
-from deepbayes.experiments.measurements.victims import Victim
-from deepbayes.experiments.reporting import report
-from deepbayes.experiments.runs.attack import attack_victim, victims_of
+from deepbayes.experiments.runs.attack import AttackRun
 from deepbayes.experiments.runs.transfer import matrix
 from deepbayes.experiments.settings.attack_plan import Plan, make_plan
+from deepbayes.experiments.settings.run_settings import RunSettings
+from deepbayes.models.classifier import Classifier
 
 PASS, FLAG, NOT_APPLICABLE = "pass", "flag", "n/a"
-EPS, EOT_IMAGES = 0.2, 20
-_GRID = (0.1, 0.2, 0.3)
+EOT_IMAGES = 20
 _ALMOST_ALL = 0.95
 
 
@@ -38,15 +36,22 @@ class Line:
     n: int
 
 
+def grid_of(dataset: str) -> tuple[float, ...]:
+    """The three smallest eps of the data set's grid; most lines are about the middle one."""
+    return DATASETS[dataset].eps_grid[:3]
+
+
 def plans(dataset: str, protocol: str, stochastic: bool) -> dict[str, Plan]:
     """The attacks that the lines compare, by name; `fresh` and `eot` face noise they do not know."""
 
-    def plan(attack, grid=(EPS,), known_noise=True, **options):
-        return make_plan(ATTACKS[attack], dataset, protocol, grid=grid, known_noise=known_noise, **options)
+    grid = grid_of(dataset)
+
+    def plan(attack, grid=grid[1:2], known_noise=True, **options):
+        return make_plan(attack, dataset, protocol, grid=grid, known_noise=known_noise, **options)
 
     found = {
         "fgsm": plan("fgsm"),
-        "pgd": plan("pgd", _GRID),
+        "pgd": plan("pgd", grid),
         "mim": plan("mim"),
         "twice": plan("pgd", steps=2 * plan("pgd").options["steps"]),
         "restarts": plan("pgd", restarts=5),
@@ -58,9 +63,10 @@ def plans(dataset: str, protocol: str, stochastic: bool) -> dict[str, Plan]:
     return found
 
 
-def run(options: argparse.Namespace) -> int:
-    context = open_context(options)
-    loaders = victims_of(context)
+def run(settings: RunSettings) -> list[dict]:
+    """A table of lines for every classifier."""
+    context = open_context(settings)
+    loaders = context.classifiers()
     victims, found = [], {}
     everything = plans(context.dataset, context.protocol.name, True)
     per_victim = sum(cost(p) * len(p.grid) for p in everything.values()) * len(context.images)
@@ -74,32 +80,36 @@ def run(options: argparse.Namespace) -> int:
     results = []
     for victim in victims:
         lines = [*check(context, victim, found[victim.name]), weakest[victim.name]]
-        settings = {"attack": "checks", "victim": victim.name} | context.settings() | victim.settings
+        identity = {"attack": "checks", "victim": victim.name} | context.settings() | victim.settings
         if beside := [v.name for v in victims if v is not victim]:  # whose images one line compares
-            settings["beside"] = beside
-        content = {"n": len(context.images), "lines": [asdict(line) for line in lines]}
-        results.append(context.store.write(settings, content))
-    report.show(context.store, results)
-    return 0
+            identity["beside"] = beside
+        content = {
+            "n": len(context.images),
+            "eps": grid_of(context.dataset)[1],
+            "lines": [asdict(line) for line in lines],
+        }
+        results.append(context.store.write(identity, content))
+    return results
 
 
-def _attacks(context: Context, victim: Victim, advance) -> dict[str, list[dict]]:
+def _attacks(context: Context, victim: Classifier, advance) -> dict[str, list[dict]]:
     """Name of the plan -> results, the clean one first."""
     found = {}
     for name, plan in plans(context.dataset, context.protocol.name, victim.stochastic).items():
         where = context.first(EOT_IMAGES) if name == "eot" else context
         needed = frozenset({"x_adv"}) if name == "pgd" else frozenset()
-        found[name] = attack_victim(where, victim, plan, advance, needed, quiet=True)
+        found[name] = AttackRun(where, victim, plan, needed, advance=advance, quiet=True).results()
     say(f"{victim.name}: {len(found)} attacks done")
     return found
 
 
-def _transfer(context: Context, victims: list[Victim], found: dict) -> dict[str, Line]:
+def _transfer(context: Context, victims: list[Classifier], found: dict) -> dict[str, Line]:
     """Whether each victim's own adversarial images fool it at least as often as any other's."""
     name = "own images fool it most (transfer)"
     if len(victims) < 2:
         return {v.name: Line(name, NOT_APPLICABLE, "one classifier only", 0) for v in victims}
-    single = make_plan(ATTACKS["pgd"], context.dataset, context.protocol.name, grid=(EPS,), known_noise=True)
+    eps = grid_of(context.dataset)[1]
+    single = make_plan("pgd", context.dataset, context.protocol.name, grid=(eps,), known_noise=True)
     lines = {}
     cells = matrix(context, single, victims)
     for victim in victims:
@@ -108,20 +118,20 @@ def _transfer(context: Context, victims: list[Victim], found: dict) -> dict[str,
             for r in cells
             if r["settings"]["victim"] == victim.name and "through" in r["settings"]
         }
-        own, (source, most) = _failures(_at(found[victim.name]["pgd"], EPS)), max(wrong.items(), key=lambda i: i[1])
+        own, (source, most) = _failures(_at(found[victim.name]["pgd"], eps)), max(wrong.items(), key=lambda i: i[1])
         n = len(context.images)
         verdict = _at_least(own, most, n)
         lines[victim.name] = Line(name, verdict, f"own {own}, the most of another's ({source}) {most}", n)
     return lines
 
 
-def check(context: Context, victim: Victim, found: dict[str, list[dict]]) -> list[Line]:
+def check(context: Context, victim: Classifier, found: dict[str, list[dict]]) -> list[Line]:
     """The lines that need one victim alone."""
-    images, n = context.images, len(context.images)
-    pgd = {v: _failures(_at(found["pgd"], v)) for v in _GRID}
+    images, n, grid = context.images, len(context.images), grid_of(context.dataset)
+    pgd = {v: _failures(_at(found["pgd"], v)) for v in grid}
     wrong = {name: _failures(results[-1]) for name, results in found.items() if name != "pgd"}
-    at = pgd[EPS]
-    rising = all(_at_least(pgd[b], pgd[a], n) == PASS for a, b in pairwise(_GRID))
+    at = pgd[grid[1]]
+    rising = all(_at_least(pgd[b], pgd[a], n) == PASS for a, b in pairwise(grid))
     lines = [
         Line("success rises with eps (PGD)", PASS if rising else FLAG, _list(pgd), n),
         Line("PGD at least as strong as FGSM", _at_least(at, wrong["fgsm"], n), f"{at} against {wrong['fgsm']}", n),
@@ -158,9 +168,9 @@ def _gradients(found, n: int) -> Line:
     return Line("no gradient is zero", PASS if zero <= 0.01 * n else FLAG, f"{zero} zero gradients", n)
 
 
-def _logits(context: Context, victim: Victim) -> Line:
+def _logits(context: Context, victim: Classifier) -> Line:
     """Margins in nats of the clean images, from logits that must not be probabilities."""
-    compiled = compiled_logits(victim, context.images.x.shape[1:], context.batch_size)
+    compiled = compiled_logits(victim, context.batch_size(victim))
     clean = context.store.arrays(measure_clean(context, victim, compiled, needed=True))["logits"]
     top = np.sort(clean, axis=1)
     low, middle, high = np.quantile(top[:, -1] - top[:, -2], (0.05, 0.5, 0.95))

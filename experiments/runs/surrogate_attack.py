@@ -1,47 +1,54 @@
 """`greybox`, `blackbox`: attacks on a student, moved to the victim whose gradient is not known (paper, F.11-F.22)."""
 
-import argparse
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
-from deepbayes.attacks.registry import ATTACKS
 from deepbayes.experiments.measurements.batches import run as run_batches
 from deepbayes.experiments.measurements.calibration import fit_detectors
-from deepbayes.experiments.measurements.clean_accuracy import ATTACK, compiled_logits, measure_clean, noise_seed
+from deepbayes.experiments.measurements.clean_accuracy import compiled_logits
 from deepbayes.experiments.measurements.context import Context, open_context
 from deepbayes.experiments.measurements.intervals import percent, rate
+from deepbayes.experiments.measurements.noise_roles import ATTACK, noise_seed
 from deepbayes.experiments.measurements.progress import bar, say
 from deepbayes.experiments.measurements.surrogate_models import Student, agreement, black_box_student, grey_box_student
-from deepbayes.experiments.measurements.victims import Victim
-from deepbayes.experiments.reporting import report
-from deepbayes.experiments.reporting.detection_tables import USUAL_FPR
-from deepbayes.experiments.runs.attack import Through, attack_cost, attack_victim, victims_of
+from deepbayes.experiments.runs.attack import AttackRun, Source, attack_cost
 from deepbayes.experiments.runs.detect import arrays_needed, detect
-from deepbayes.experiments.settings.attack_plan import Plan, plan_of, value_of
+from deepbayes.experiments.settings.attack_plan import plan_of, value_of
 from deepbayes.experiments.settings.errors import UsageError
+from deepbayes.experiments.settings.run_settings import USUAL_FALSE_RATE, RunSettings
 from deepbayes.experiments.store.results import settings_hash
 
-MAKERS = {"greybox": grey_box_student, "blackbox": black_box_student}
+
+def run_greybox(settings: RunSettings) -> list[dict]:
+    """Attacks on a surrogate that is distilled from the victim's probabilities."""
+    return _run(settings, grey_box_student)
 
 
-def run(options: argparse.Namespace) -> int:
-    if options.fpr != USUAL_FPR and not options.detect:
+def run_blackbox(settings: RunSettings) -> list[dict]:
+    """Attacks on a substitute that grows by queries."""
+    return _run(settings, black_box_student)
+
+
+def _run(settings: RunSettings, make_surrogate: Callable) -> list[dict]:
+    detecting = settings.surrogate.detect
+    if settings.detection.rate != USUAL_FALSE_RATE and not detecting:
         raise UsageError("--fpr is of the detectors: add --detect")
-    context = open_context(options)
-    plan = plan_of(options, ATTACKS[options.attack], context.dataset)
-    results, loaders = [], victims_of(context)
-    for _, load in loaders:
+    context = open_context(settings)
+    plan = plan_of(settings.attack, context.dataset, context.protocol.name)
+    results = []
+    for _, load in context.classifiers():
         victim = load()
-        fitted = fit_detectors(context, victim) if options.detect else None  # first: thresholds see no attack
-        student = MAKERS[options.command](context, victim)
-        judged = _judged(context, student)
-        needed = arrays_needed(context) if options.detect else frozenset()
+        fitted = fit_detectors(context, victim) if detecting else None  # first: thresholds see no attack
+        surrogate = make_surrogate(context, victim)
+        judged = _judged(context, surrogate)
+        needed = arrays_needed(context) if detecting else frozenset()
         with bar(attack_cost(plan, len(judged.images)), victim.name) as progress:
-            found = attack_through(judged, victim, student, plan, progress.advance, needed)
+            attack = AttackRun(judged, victim, plan, needed, advance=progress.advance, quiet=True)
+            found = attack_through(attack, surrogate)
         results += found
         results += detect(judged, victim, victim, fitted, found) if fitted else []
-    report.show(context.store, results)
-    return 0
+    return results
 
 
 def _judged(context: Context, student: Student) -> Context:
@@ -56,34 +63,31 @@ def _judged(context: Context, student: Student) -> Context:
     return dataclasses.replace(context, images=context.images.take(kept), left_out=left_out)
 
 
-def attack_through(
-    context: Context, victim: Victim, student: Student, plan: Plan, advance=lambda n: None,
-    needed: frozenset[str] = frozenset(),
-) -> list[dict]:  # fmt: skip
-    """The victim's clean result, then one for each value of the grid: images made against the student.
+def attack_through(attack: AttackRun, student: Student) -> list[dict]:
+    """The victim's clean result, then one for each value of the grid: images crafted on the surrogate model.
 
     Args:
-      needed: arrays to store, as in `attack_victim`.
+      attack: on the victim, without a source model.
     """
-    images, size = context.images, context.batch_size
-    logits, student_logits = (compiled_logits(v, images.x.shape[1:], size) for v in (victim, student.victim))
-    clean = measure_clean(context, victim, logits)
-    index, seed = images.index.astype(np.int32), noise_seed(context.options.seed, ATTACK)
+    context, images = attack.context, attack.context.images
+    size = context.batch_size(student.classifier)
+    logits = compiled_logits(student.classifier, size)
+    index, seed = images.index.astype(np.int32), noise_seed(context.run.seed, ATTACK)
 
     def labels_of(x):
-        return run_batches(lambda v, i: student_logits(v, i, seed), (x, index), size).argmax(axis=1)
+        return run_batches(lambda v, i: logits(v, i, seed), (x, index), size).argmax(axis=1)
 
     def right(x):
         return rate(np.sum(labels_of(x) == images.y), len(images))
 
-    made = student.card["settings"]
-    facts = {"queries": student.card["queries"], "agreement": agreement(labels_of(images.x), clean["predictions"])}
-    facts["clean"] = right(images.x)
-    identity = {"kind": made["kind"], "weights_sha256": student.victim.settings["weights_sha256"]}
-    identity["student_images"] = made.get("seeds", made.get("images"))
-    through = Through(student.victim, identity, lambda x: {"student": facts | {"accuracy": right(x)}})
-    results = attack_victim(context, victim, plan, advance, needed, quiet=True, through=through)
-    parameter, found = plan.attack.parameter, results[1:]
-    by_value = ", ".join(f"{parameter} {value_of(r['settings']):g}: {percent(r['accuracy'])} %" for r in found)
-    say(f"{victim.name}: its student agrees on {percent(facts['agreement'])} %; the victim's accuracy {by_value}")
+    trained = student.card["settings"]
+    agrees = agreement(labels_of(images.x), attack.clean["predictions"])
+    facts = {"queries": student.card["queries"], "agreement": agrees, "clean": right(images.x)}
+    identity = {"kind": trained["kind"], "weights_sha256": student.classifier.settings["weights_sha256"]}
+    identity["student_images"] = trained.get("seeds", trained.get("images"))
+    source = Source(student.classifier, identity, lambda x: {"student": facts | {"accuracy": right(x)}})
+    results = dataclasses.replace(attack, source=source).results()
+    name, parameter = attack.victim.name, attack.plan.attack.parameter
+    by_value = ", ".join(f"{parameter} {value_of(r['settings']):g}: {percent(r['accuracy'])} %" for r in results[1:])
+    say(f"{name}: its student agrees on {percent(agrees)} %; the victim's accuracy {by_value}")
     return results

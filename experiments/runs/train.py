@@ -1,116 +1,146 @@
 """`train`: fits classifiers, keeps their state through any interruption, and writes weights with a card.
 
 <output>/training/<data set>/GBZ/checkpoint.npz   state of the run; the same command goes on from it
-<output>/training/<data set>/GBZ/history.csv      bound and its terms, accuracy and seconds by epoch; history.png
+<output>/training/<data set>/GBZ/history.csv      the objective, its terms, accuracy and seconds by epoch; history.png
 <output>/training/<data set>/GBZ.npz, GBZ.json    weights and card, for --weights <output>/training/<data set>
 """
 
-import argparse
 import csv
 import datetime
 import platform
 import time
-from dataclasses import asdict
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 from deepbayes.data.checks import DataError, Images
 from deepbayes.data.registry import DATASETS
-from deepbayes.experiments.measurements.batches import USUAL
 from deepbayes.experiments.measurements.batches import run as run_batches
 from deepbayes.experiments.measurements.clean_accuracy import compiled_logits, evaluate
-from deepbayes.experiments.measurements.context import check_writable, chosen_dataset
+from deepbayes.experiments.measurements.context import check_options, check_writable, chosen_dataset
 from deepbayes.experiments.measurements.device import cores, device
 from deepbayes.experiments.measurements.intervals import percent
 from deepbayes.experiments.measurements.progress import bar, say
-from deepbayes.experiments.measurements.victims import deep_bayes_victim
 from deepbayes.experiments.reporting import figures
+from deepbayes.experiments.settings.defaults import USUAL
 from deepbayes.experiments.settings.errors import UsageError
 from deepbayes.experiments.settings.protocol import PROTOCOLS
+from deepbayes.experiments.settings.run_settings import RunSettings
 from deepbayes.experiments.store.results import versions
+from deepbayes.models import zoo
 from deepbayes.models.files import FileError, atomic
-from deepbayes.models.training import Trainer, TrainingDiverged, TrainingSettings
-from deepbayes.models.zoo import file_stem, new_classifier, read_card, save_classifier
+from deepbayes.models.recipes import NoRecipe, Recipe, recipe
+from deepbayes.models.training import Trainer, TrainingData, TrainingDiverged
 
-BATCH_SIZE = 50
 VALIDATION_IMAGES = 500
-_INTERRUPTED = 130
+_INTERRUPTED, _DIVERGED = 130, 3
 
 
-def run(options: argparse.Namespace) -> int:
-    if options.threads:
-        tf.config.threading.set_intra_op_parallelism_threads(options.threads)
-        tf.config.threading.set_inter_op_parallelism_threads(options.threads)
-    check_writable(options.output)
-    processors = device()
-    name = chosen_dataset(options)
-    images = DATASETS[name].load("train", options.data_dir).spread(options.train_images)
-    if len(images) < (options.batch_size or BATCH_SIZE):
-        raise UsageError(f"{len(images)} training images do not fill one batch of {options.batch_size or BATCH_SIZE}")
-    validation = DATASETS[name].load("test", options.data_dir).spread(VALIDATION_IMAGES)
-    folder = options.output / "training" / name
-    tf.config.experimental.enable_op_determinism()
-    say(f"{len(images)} training images of {name}, on {processors}, into {folder}")
+@dataclass(frozen=True)
+class Session:
+    """What the trainings of one command share."""
+
+    run: RunSettings
+    dataset: str
+    images: Images
+    validation: Images
+
+    @property
+    def folder(self) -> Path:
+        return self.run.output / "training" / self.dataset
+
+    @property
+    def options(self) -> dict:
+        return {**self.run.classifier_options, **PROTOCOLS[self.run.protocol].classifier_options()}
+
+    def recipe(self, name: str) -> Recipe:
+        overrides = self.run.training.overrides | {"batch_size": self.run.batch_size}
+        try:
+            return recipe(DATASETS[self.dataset].weights_of, name, overrides)
+        except NoRecipe as error:
+            raise UsageError(str(error)) from None
+
+    def stem(self, name: str) -> str:
+        return zoo.file_stem(self.dataset, name, self.run.classifier_options)
+
+
+def run(settings: RunSettings) -> int:
+    """Trains the classifiers one after the other; an exit code: 0, 3 (diverged), 130 (interrupted, saved)."""
+    session = _open(settings)
     histories = {}
-    for classifier_name in options.classifiers:
-        stem = file_stem(name, classifier_name, options.dim_z)
-        trainer = _trainer(options, name, classifier_name, images, validation, folder / stem)
+    for name in settings.classifiers:
+        stem = session.stem(name)
+        trainer = _trainer(session, name)
         if trainer.progress.step > trainer.total_steps:
             done = trainer.progress.step // trainer.steps_per_epoch
             raise UsageError(
-                f"{folder / stem} has been trained for {done} epochs: --epochs {done} or more, or --output"
+                f"{session.folder / stem} has been trained for {done} epochs: --epochs {done} or more, or --output"
             )
         try:
-            finished = _fit(trainer, name, stem, folder / stem)
+            finished = _fit(session, trainer, stem)
         except TrainingDiverged as error:
             say(f"error: {error}")
-            return 3
+            return _DIVERGED
         histories[stem] = trainer.progress.history
         if not finished or trainer.stopped_by is not None:  # a signal in the last chunk, too, ends it all
             say(f"{stem}: saved at step {trainer.progress.step} of {trainer.total_steps}; the same command goes on")
             return _INTERRUPTED
-        file = folder / f"{stem}.npz"
+        file = session.folder / f"{stem}.npz"
         if _published(trainer, file):
             say(f"{stem}: trained already, see {file.with_suffix('.json')}")
         else:
-            _publish(options, name, classifier_name, images, trainer, file)
+            _publish(session, name, trainer, file)
     if len(histories) > 1:
-        say(f"curves: {figures.training_curves(name, histories, folder / 'curves.png')}")
+        say(f"curves: {figures.training_curves(session.dataset, histories, session.folder / 'curves.png')}")
     return 0
 
 
-def _trainer(options, dataset: str, name: str, images: Images, validation: Images, folder: Path) -> Trainer:
-    protocol = PROTOCOLS[options.protocol]
-    classifier = new_classifier(
-        dataset, name, options.seed, options.dim_z, options.initialiser, samples=options.samples,
-        **protocol.classifier_options(),
-    )  # fmt: skip
-    settings = TrainingSettings(
-        epochs=options.epochs,
-        batch_size=options.batch_size or BATCH_SIZE,
-        learning_rate=options.learning_rate,
-        seed=options.seed,
-        kl_warmup=options.kl_warmup,
-        initialiser=options.initialiser,
-        checkpoint_steps=options.checkpoint_steps,
-    )
+def _open(settings: RunSettings) -> Session:
+    """Images and first words. Raises UsageError or DataError before anything is written."""
+    if settings.training.threads:
+        tf.config.threading.set_intra_op_parallelism_threads(settings.training.threads)
+        tf.config.threading.set_inter_op_parallelism_threads(settings.training.threads)
+    check_writable(settings.output)
+    name = chosen_dataset(settings)
+    check_options(settings)
+    processors = device()
+    images = DATASETS[name].load("train", settings.data_dir).spread(settings.training.images)
+    validation = DATASETS[name].load("test", settings.data_dir).spread(VALIDATION_IMAGES)
+    session = Session(settings, name, images, validation)
+    for classifier in settings.classifiers:
+        if len(images) < (size := session.recipe(classifier).batch_size):
+            raise UsageError(f"{len(images)} training images do not fill one batch of {size}: --batch-size")
+    tf.config.experimental.enable_op_determinism()
+    say(f"{len(images)} training images of {name}, on {processors}, into {session.folder}")
+    return session
+
+
+def _trainer(session: Session, name: str) -> Trainer:
+    settings, r = session.run, session.recipe(name)
+    options = session.options | {"initialiser": r.initialiser}
+    classifier = zoo.new_classifier(session.dataset, name, settings.seed, **options)
 
     @tf.function
     def predict(x, index):
-        return tf.argmax(classifier.logits(x, classifier.draw(0, index)), axis=1)
+        return tf.argmax(classifier.logits(x, index, tf.constant(0)), axis=1)
 
     def validate(epoch: int) -> float | None:
-        if epoch % options.validate_every and epoch != settings.epochs:
+        if epoch % settings.training.validate_every and epoch != r.epochs:
             return None
-        predictions = run_batches(predict, (validation.x, validation.index.astype(np.int32)), 25)
-        return float(np.mean(predictions == validation.y))
+        v = session.validation
+        predictions = run_batches(predict, (v.x, v.index.astype(np.int32)), 25)
+        return float(np.mean(predictions == v.y))
 
-    return Trainer(classifier, images.x, images.y, settings, images.sha256, folder / "checkpoint.npz", validate)
+    images = session.images
+    data = TrainingData(images.x, images.y, images.sha256)
+    checkpoint = session.folder / session.stem(name) / "checkpoint.npz"
+    return Trainer(classifier, data, r, settings.seed, checkpoint, settings.training.checkpoint_steps, validate)
 
 
-def _fit(trainer: Trainer, dataset: str, stem: str, folder: Path) -> bool:
+def _fit(session: Session, trainer: Trainer, stem: str) -> bool:
     """Runs the trainer under a progress bar; history.csv and history.png follow every epoch."""
+    folder, what = session.folder / stem, trainer.classifier.objective
     if 0 < trainer.progress.step < trainer.total_steps:
         say(f"{stem}: going on from step {trainer.progress.step} of {trainer.total_steps}")
     shown, start, first = len(trainer.progress.history), time.monotonic(), trainer.progress.step
@@ -119,22 +149,22 @@ def _fit(trainer: Trainer, dataset: str, stem: str, folder: Path) -> bool:
         def on_chunk(trainer: Trainer) -> None:
             nonlocal shown
             p = trainer.progress
-            per_second = (p.step - first) * trainer.settings.batch_size / (time.monotonic() - start)
+            per_second = (p.step - first) * trainer.recipe.batch_size / (time.monotonic() - start)
             within = p.step % trainer.steps_per_epoch
-            bound = sum(p.partial.values()) / within if within else p.history[-1]["bound"]
-            progress.describe(f"{stem} epoch {trainer.epoch}: bound {bound:.2f}, {per_second:.0f} images/s")
+            value = sum(p.partial.values()) / within if within else p.history[-1][what]
+            progress.describe(f"{stem} epoch {trainer.epoch}: {what} {value:.2f}, {per_second:.0f} images/s")
             progress.rewind(p.step)
             if len(p.history) > shown:
                 shown = len(p.history)
                 row = p.history[-1]
                 accuracy = "" if row["accuracy"] is None else f", accuracy {100 * row['accuracy']:.1f} %"
-                say(f"{stem} epoch {row['epoch']}: bound {row['bound']:.2f}{accuracy}, {per_second:.0f} images/s")
+                say(f"{stem} epoch {row['epoch']}: {what} {row[what]:.2f}{accuracy}, {per_second:.0f} images/s")
                 _write_history(p.history, folder)
 
         finished = trainer.run(on_chunk)
     if trainer.progress.history:
         _write_history(trainer.progress.history, folder)
-        figures.training_curves(dataset, {stem: trainer.progress.history}, folder / "history.png")
+        figures.training_curves(session.dataset, {stem: trainer.progress.history}, folder / "history.png")
     return finished
 
 
@@ -146,59 +176,56 @@ def _write_history(history: list[dict], folder: Path) -> None:
 
 
 def _training_record(trainer: Trainer) -> dict:
-    settings = {k: v for k, v in asdict(trainer.settings).items() if k != "checkpoint_steps"}
-    p = trainer.progress
-    return settings | trainer.prior | {"seconds": round(p.seconds), "final_bound": p.history[-1]["bound"]}
+    p, c = trainer.progress, trainer.classifier
+    record = trainer.recipe.settings() | {"seed": trainer.seed} | c.training_facts
+    return record | {"seconds": round(p.seconds), f"final_{c.objective}": p.history[-1][c.objective]}
 
 
 def _published(trainer: Trainer, file: Path) -> bool:
     """Whether `file` holds this very run, measured."""
     try:
-        card = read_card(file)
+        card = zoo.read_card(file)
     except FileError:
         return False
     return card.get("training") == _training_record(trainer) and "tests" in card
 
 
-def _publish(options, dataset: str, name: str, images: Images, trainer: Trainer, file: Path) -> None:
+def _publish(session: Session, name: str, trainer: Trainer, file: Path) -> None:
     """Writes weights and card, then measures the float16 weights themselves on every test set they have not seen."""
-    information = DATASETS[dataset]
+    information, training = DATASETS[session.dataset], session.run.training
     card = {
         "data": {
-            "name": f"{dataset}/train",
-            "images": len(images),
-            "sha256": images.sha256,
+            "name": f"{session.dataset}/train",
+            "images": len(session.images),
+            "sha256": session.images.sha256,
             "split": information.split,
             "unseen": list(information.unseen),
         },
         "training": _training_record(trainer),
-        "machine": f"{platform.machine()}, {device()}, {options.threads or cores()} thread(s)",
+        "machine": f"{platform.machine()}, {device()}, {training.threads or cores()} thread(s)",
         "versions": versions(),
         "date": datetime.date.today().isoformat(),
     }
-    save_classifier(file, trainer.classifier, card)
+    zoo.save_classifier(file, trainer.classifier, card)
     card["tests"] = {}
     for test in information.unseen:
         try:
-            part = DATASETS[test].load("test", options.data_dir).spread(options.test_images)
+            part = DATASETS[test].load("test", session.run.data_dir).spread(training.test_images)
         except DataError as error:
             say(f"{test}/test left out of the card: {error}")
             continue
-        card["tests"][f"{test}/test"] = result = _measure(options, test, name, part, file)
+        card["tests"][f"{test}/test"] = result = _measure(session, test, name, part, file)
         share = result["accuracy"]
         say(f"{file.stem} on {len(part)} images of {test}/test: {percent(share, 2)} % "
             f"({100 * share['low']:.2f} - {100 * share['high']:.2f})")  # fmt: skip
-    save_classifier(file, trainer.classifier, card)
+    zoo.save_classifier(file, trainer.classifier, card)
     say(f"weights: {file}, card: {file.with_suffix('.json')}")
 
 
-def _measure(options, dataset: str, name: str, images: Images, file: Path) -> dict:
-    protocol = PROTOCOLS[options.protocol]
-    victim = deep_bayes_victim(
-        dataset, name, samples=options.samples, protocol=protocol, weights=file, dim_z=options.dim_z
-    )
-    logits = compiled_logits(victim, images.x.shape[1:], USUAL)
+def _measure(session: Session, dataset: str, name: str, images: Images, file: Path) -> dict:
+    classifier = zoo.load_classifier(dataset, name, file, **session.options)
+    logits = compiled_logits(classifier, USUAL)
     with bar(len(images), f"{file.stem} on {dataset}/test") as progress:
-        result, _ = evaluate(victim, logits, images, options.seed, USUAL, progress.advance)
-    kept = {k: result[k] for k in ("n", "accuracy", "bound")}
-    return kept | {"samples": options.samples, "seed": options.seed}
+        result, _ = evaluate(classifier, logits, images, session.run.seed, USUAL, progress.advance)
+    kept = {k: v for k, v in result.items() if k not in ("predictions", "labels", "seconds")}
+    return kept | {k: v for k, v in classifier.settings.items() if k == "samples"} | {"seed": session.run.seed}

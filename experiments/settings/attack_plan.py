@@ -1,15 +1,12 @@
-"""An attack as a command asks for it: the values of its options and its grid, from command line, protocol, registry."""
+"""An attack as it is run: the values of its options and its grid, from what was asked for, protocol and registry."""
 
-import argparse
 from dataclasses import dataclass
 from types import SimpleNamespace
 
 from deepbayes.attacks.registry import ATTACKS, Attack, Option
 from deepbayes.data.registry import DATASETS
 from deepbayes.experiments.settings.errors import UsageError
-
-PREFIX = "attack_option_"
-"""Of the options' names in the parsed command line, so that they meet no other option's."""
+from deepbayes.experiments.settings.run_settings import AttackSettings
 
 
 @dataclass(frozen=True)
@@ -45,49 +42,43 @@ class Plan:
         } | ({"known_noise": True} if self.known_noise else {})
 
 
-def make_plan(
-    attack: Attack, dataset: str, protocol: str, *, grid=None, targeted=False, known_noise=False, full_gradient=False,
-    **options,
-) -> Plan:  # fmt: skip
-    """A plan with the protocol's defaults but for `options`.
+def make_plan(attack: str, dataset: str, protocol: str, **wanted) -> Plan:
+    """A plan with the protocol's defaults.
+
+    Args:
+      **wanted: grid, targeted, known_noise, full_gradient, and the attack's own options.
+
+    Raises:
+      UsageError: as `plan_of`.
+    """
+    fixed = {n: wanted.pop(n) for n in ("targeted", "known_noise", "full_gradient") if n in wanted}
+    grid = tuple(wanted.pop("grid", None) or ())
+    return plan_of(AttackSettings(attack, grid, wanted, **fixed), dataset, protocol)
+
+
+def plan_of(settings: AttackSettings, dataset: str, protocol: str) -> Plan:
+    """The plan that was asked for, completed by protocol, registry and data set.
 
     Raises:
       UsageError: an option that the attack does not have, or a value that it does not take.
     """
+    attack = ATTACKS[settings.name]
     values = attack.defaults(protocol)
     known = {o.name: o for o in attack.options}
-    for name, value in options.items():
+    for name, value in settings.options.items():
         if name not in known:
             takes = ", ".join(f"--{flag(n)}" for n in known) or "no options of its own"
             raise UsageError(f"{attack.name} has no option --{flag(name)}; it takes {takes}")
         values[name] = _checked(attack, known[name], value)
-    if targeted and not attack.takes_targets:
+    if settings.targeted and not attack.takes_targets:
         raise UsageError(f"{attack.name} cannot be aimed at a label: leave out --targeted")
-    if known_noise:
-        _know_noise(attack, values, options)
-    wanted = grid or attack.grids.get(dataset) or attack.grid or DATASETS[dataset].eps_grid
+    if settings.known_noise:
+        _know_noise(attack, values, settings.options)
+    wanted = settings.grid or attack.grids.get(dataset) or attack.grid or DATASETS[dataset].eps_grid
     if attack.norm == "L0" and any(v < 1 or v != int(v) for v in wanted):
         raise UsageError(f"--{attack.parameter} must be whole numbers of at least 1")
-    return Plan(attack, values, tuple(sorted({float(v) for v in wanted})), targeted, known_noise, full_gradient)
-
-
-def plan_of(options: argparse.Namespace, attack: Attack, dataset: str) -> Plan:
-    """The plan that a command line asks for. Raises UsageError as `make_plan`."""
-    given = {n.removeprefix(PREFIX): v for n, v in vars(options).items() if n.startswith(PREFIX) and v is not None}
-    others = {a.parameter for a in ATTACKS.values()} - {attack.parameter}
-    for parameter in others:
-        if getattr(options, parameter, None):
-            raise UsageError(f"{attack.name} has no --{parameter}; its budget is --{attack.parameter}")
-    return make_plan(
-        attack,
-        dataset,
-        options.protocol,
-        grid=getattr(options, attack.parameter, None),
-        targeted=options.targeted,
-        known_noise=getattr(options, "known_noise", False),
-        full_gradient=getattr(options, "full_gradient", False),
-        **given,
-    )
+    grid = tuple(sorted({float(v) for v in wanted}))
+    return Plan(attack, values, grid, settings.targeted, settings.known_noise, settings.full_gradient)
 
 
 def _know_noise(attack: Attack, values: dict, given: dict) -> None:

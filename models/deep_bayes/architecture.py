@@ -44,12 +44,24 @@ class Architecture:
         return sizes
 
 
-_MNIST = Architecture((28, 28, 1), 10, dim_z=64, dim_hidden=500, channels=(64, 64, 64))
+_GREY = {"dim_z": 64, "dim_hidden": 500, "channels": (64, 64, 64)}
+_COLOUR = {"dim_z": 128, "dim_hidden": 1000, "channels": (64, 128, 256)}
+
+
+def architecture_for(shape: tuple[int, ...], classes: int) -> Architecture:
+    """The paper's sizes: MNIST's for grey images, CIFAR-binary's for colour ones, whatever their height and width.
+
+    Raises:
+      ValueError: the shape is not (H, W, 1) or (H, W, 3).
+    """
+    if len(shape) != 3 or shape[2] not in (1, 3):
+        raise ValueError(f"no networks for images of shape {tuple(shape)}: they take (H, W, 1) or (H, W, 3)")
+    return Architecture(tuple(shape), classes, **(_GREY if shape[2] == 1 else _COLOUR))
+
 
 ARCHITECTURES: dict[str, Architecture] = {
-    "mnist": _MNIST,
-    "mnist5k": _MNIST,
-    "fashion_mnist": _MNIST,
-    "plane_frog": Architecture((32, 32, 3), 2, dim_z=128, dim_hidden=1000, channels=(64, 128, 256)),
+    "mnist": architecture_for((28, 28, 1), 10),
+    "plane_frog": architecture_for((32, 32, 3), 2),
     "tiny": Architecture((8, 8, 1), 3, dim_z=4, dim_hidden=12, channels=(4, 5, 6)),
 }
+"""Named sizes; "tiny" makes every test run in milliseconds."""

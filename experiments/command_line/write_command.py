@@ -1,0 +1,81 @@
+"""Settings as the command line that asks for them: the inverse of read_settings, for what a program prints."""
+
+from dataclasses import fields
+
+from deepbayes.attacks.registry import ATTACKS
+from deepbayes.experiments.command_line.commands import BY_ATTACK
+from deepbayes.experiments.command_line.parser import output_arguments
+from deepbayes.experiments.settings.attack_plan import flag
+from deepbayes.experiments.settings.run_settings import DetectionSettings, RunSettings, TrainingSettings
+from deepbayes.models.registry import papers_classifiers
+
+
+def arguments(command: str, settings: RunSettings) -> list[str]:
+    """The arguments, without those that are the command's defaults (num_images, whose default differs, always)."""
+    s, found = settings, [command]
+
+    def add(name: str, *values) -> None:
+        found.extend([f"--{flag(name)}", *map(str, values)])
+
+    if s.dataset:
+        add("dataset", s.dataset)
+    if s.classifiers and (s.victim_models or s.classifiers != tuple(papers_classifiers())):
+        add("classifiers", *s.classifiers)
+    if s.victim_models:
+        add("victim_model", *s.victim_models)
+    if s.attack:
+        _add_attack(add, command, s)
+    if s.protocol != "corrected":
+        add("protocol", s.protocol)
+    if command == "train":
+        _add_training(add, s.training)
+    else:
+        add("num_images", s.num_images or "all")
+    for name, value in [("batch_size", s.batch_size), *s.classifier_options.items()]:
+        if value is not None:
+            add(name, value)
+    _add_detection(add, s.detection)
+    if s.surrogate.seeds_per_class:
+        add("seeds_per_class", s.surrogate.seeds_per_class)
+    if s.against:
+        add("against", *s.against)
+    switches = {"detect": s.surrogate.detect, "fresh": s.fresh, "save": s.save}
+    for name in (n for n, on in switches.items() if on):
+        add(name)
+    for name, value in (("data_dir", s.data_dir), ("weights", s.weights), ("seed", s.seed)):
+        if value:
+            add(name, value)
+    return [*found, *output_arguments(s.output)]
+
+
+def _add_attack(add, command: str, settings: RunSettings) -> None:
+    attack = settings.attack
+    if command in BY_ATTACK:
+        add("attack", attack.name)
+    if attack.grid:
+        add(ATTACKS[attack.name].parameter, *(f"{v:g}" for v in attack.grid))
+    for name, value in attack.options.items():
+        add(name, value)
+    for name in ("targeted", "known_noise", "full_gradient"):
+        if getattr(attack, name):
+            add(name)
+
+
+def _add_detection(add, detection: DetectionSettings) -> None:
+    usual = DetectionSettings()
+    if detection.rate != usual.rate:
+        add("fpr", f"{detection.rate:g}")
+    if detection.calibration_images != usual.calibration_images:
+        add("calibration_images", detection.calibration_images or "all")
+    if detection.guard:
+        add("guard", detection.guard)
+
+
+def _add_training(add, training: TrainingSettings) -> None:
+    for name, value in training.overrides.items():
+        add(name, value)
+    names = {"images": "train_images"}
+    for field in fields(TrainingSettings):
+        value = getattr(training, field.name)
+        if field.name != "overrides" and value != field.default:
+            add(names.get(field.name, field.name), value)
