@@ -1,5 +1,4 @@
-"""Stored results as the paper's figures: each under the key of the published figure that measures the same."""from deepbayes.models.registry import base_name, options_in_name
-
+"""Stored results as the paper's figures: each under the key of the published figure that measures the same."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from deepbayes.experiments.reporting.summary_tables import half_interval, minimu
 from deepbayes.experiments.settings.attack_plan import value_of
 from deepbayes.experiments.settings.protocol import PROTOCOLS
 from deepbayes.experiments.store.results import settings_hash
+from deepbayes.models.registry import base_name, options_in_name
 from deepbayes.reference.published import SAME_CLASSIFIERS, Key, published_attack, published_parameter
 from scipy.stats import t as student_t
 
