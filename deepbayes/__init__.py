@@ -1,7 +1,19 @@
 """Deep Bayes classifiers under attack: a TensorFlow 2 port of Li, Bradshaw, Sharma (ICML 2019)."""
 
+import importlib
 from pathlib import Path
 
+__all__ = ["attack", "load_classifier"]
 _CHECKOUT = Path(__file__).resolve().parent.parent
 if (_CHECKOUT / "pyproject.toml").exists():  # models/, attacks/ ... stand beside this folder; installed, they are in it
     __path__.append(str(_CHECKOUT))
+
+
+_WHERE = {"attack": "deepbayes.experiments.api", "load_classifier": "deepbayes.models.zoo"}
+
+
+def __getattr__(name: str):
+    """The functions of scripts and notebooks; what they need is imported when they are first asked for."""
+    if name not in _WHERE:
+        raise AttributeError(f"module 'deepbayes' has no attribute {name!r}")
+    return getattr(importlib.import_module(_WHERE[name]), name)

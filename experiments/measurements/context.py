@@ -7,7 +7,7 @@ from pathlib import Path
 
 import tensorflow as tf
 from deepbayes.data.checks import Images
-from deepbayes.data.registry import DATASETS, default_name
+from deepbayes.data.registry import DATASETS, Dataset, default_name
 from deepbayes.experiments.measurements.batches import usual_batch
 from deepbayes.experiments.measurements.device import device
 from deepbayes.experiments.measurements.progress import say
@@ -36,11 +36,15 @@ class Context:
     """
 
     run: RunSettings
-    dataset: str
+    data: Dataset
     images: Images
     protocol: Protocol
     store: ResultsStore
     left_out: str = ""
+
+    @property
+    def dataset(self) -> str:
+        return self.data.name
 
     def settings(self) -> dict:
         """What every result of this run depends on."""
@@ -79,8 +83,7 @@ class Context:
     def _users(self, file: Path) -> Loader:
         from deepbayes.models.baselines.keras_model import load_keras_classifier
 
-        data = DATASETS[self.dataset]
-        classifier = load_keras_classifier(file, data.shape, data.classes, f"{self.dataset}/train")
+        classifier = load_keras_classifier(file, self.data.shape, self.data.classes, f"{self.dataset}/train")
         return classifier.name, lambda: classifier
 
 
@@ -102,7 +105,7 @@ def open_context(run: RunSettings) -> Context:
     k = all_options(run.classifiers).get("samples")
     k = f", K = {run.classifier_options.get('samples') or k.default}" if k else ""
     say(f"{len(images)} test images of {name}, protocol {protocol.name}{k}, on {processors}")
-    return Context(run, name, images, protocol, ResultsStore(run.output))
+    return Context(run, DATASETS[name], images, protocol, ResultsStore(run.output))
 
 
 def check_classifiers(run: RunSettings, dataset: str) -> None:

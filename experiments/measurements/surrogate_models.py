@@ -129,7 +129,7 @@ def _teaching(context: Context, victim: Classifier) -> tuple[Images, np.ndarray,
             raise DataError(f"the training logits of {victim.name} are not of {victim.trained_on}: remove them")
         return images, taught.logits, victim.trained_on
     except NotAtHand:  # damaged ones are said, and stop it
-        whole = DATASETS[context.dataset].load("test", o.data_dir)
+        whole = context.data.load("test", o.data_dir)
     images = whole.take(~np.isin(whole.index, context.images.index))
     if len(images) < len(whole) // 2:
         raise DataError(
@@ -151,8 +151,8 @@ def _teaching(context: Context, victim: Classifier) -> tuple[Images, np.ndarray,
 
 def _seed_images(context: Context) -> Images:
     """`--seeds-per-class` test images of each class; those that are not attacked first where others do not count."""
-    o, classes = context.run, DATASETS[context.dataset].classes
-    whole = DATASETS[context.dataset].load("test", o.data_dir)
+    o, classes = context.run, context.data.classes
+    whole = context.data.load("test", o.data_dir)
     rows, order = [], np.random.default_rng(o.seed).permutation(len(whole))
     last = np.isin(whole.index, context.images.index) & context.protocol.leave_out_seeds
     for c in range(classes):
@@ -169,9 +169,9 @@ def _student(
     net, card = made_once(
         folder / f"{settings['kind']}-{settings_hash(settings)}.keras", settings, make, work=work,
         text=f"a student of {victim.name}", shape=context.images.x.shape[1:],
-        classes=DATASETS[context.dataset].classes, fresh=context.run.fresh,
+        classes=context.data.classes, fresh=context.run.fresh,
     )  # fmt: skip
-    student = KerasClassifier(net, f"student of {victim.name}", DATASETS[context.dataset].classes)
+    student = KerasClassifier(net, f"student of {victim.name}", context.data.classes)
     student.settings = {"weights_sha256": card["weights_sha256"]}
     return Student(student, card, left_out)
 

@@ -8,7 +8,6 @@ from functools import cached_property
 import numpy as np
 from deepbayes.attacks.registry import GRADIENT
 from deepbayes.attacks.target import Target
-from deepbayes.data.registry import DATASETS
 from deepbayes.experiments.measurements.batches import run as run_batches
 from deepbayes.experiments.measurements.calibration import differentiable, fit_detectors
 from deepbayes.experiments.measurements.clean_accuracy import compiled_logits, examples, measure_clean
@@ -229,7 +228,7 @@ def target_of(context: Context, victim: Classifier, plan: Plan) -> tuple[Target,
     Raises:
       UsageError: the victim has no such detector.
     """
-    classes, identity = DATASETS[context.dataset].classes, {}
+    classes, identity = context.data.classes, {}
     samples = victim.sample_logits if victim.has_samples else None
     target = Target(victim.logits, classes, samples)
     statistic = plan.options.get("statistic", "none")
@@ -250,6 +249,6 @@ def target_of(context: Context, victim: Classifier, plan: Plan) -> tuple[Target,
 
 def _targets(context: Context) -> np.ndarray:
     """A wrong label for every image, drawn by (seed, image position)."""
-    classes, images = DATASETS[context.dataset].classes, context.images
+    classes, images = context.data.classes, context.images
     shift = [np.random.default_rng([context.run.seed, i]).integers(1, classes) for i in images.index]
     return (images.y + np.array(shift)) % classes

@@ -1,5 +1,6 @@
 """Any Keras model of logits, a user's file among them, as a `Classifier`: deterministic, without samples or density."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -21,6 +22,17 @@ class KerasClassifier(Classifier):
 
     def logits(self, x, index, seed):
         return self.model(x, training=False)
+
+
+class CallableClassifier(Classifier):
+    """Images (N, H, W, ch) -> logits (N, C) by any function that TensorFlow can differentiate."""
+
+    def __init__(self, function: Callable, name: str, classes: int, shape: tuple[int, ...]):
+        super().__init__(name, shape, classes)
+        self._function = function
+
+    def logits(self, x, index, seed):
+        return self._function(x)
 
 
 class BadLogits(FileError):
