@@ -1,6 +1,8 @@
 """What every image set must satisfy before anything uses it; a failure is one clear error that names file and cure."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,39 +55,40 @@ def spread_positions(n: int, of: int) -> np.ndarray:
     return np.arange(n) * of // n
 
 
-def check_pixels(pixels, labels, *, shape, classes: int, source: str) -> None:
-    """Raises DataError unless pixels are (N, *shape) uint8 and labels N integers below `classes`.
+def check_labels(labels, n: int, classes: int, source: str) -> None:
+    """Raises DataError unless labels are n integers in 0 .. classes-1, one at least."""
+    if not np.issubdtype(labels.dtype, np.integer):
+        raise DataError(f"{source}: labels are {labels.dtype}, not integers; number the classes from 0")
+    if labels.shape != (n,):
+        raise DataError(f"{source}: {n} images but labels of shape {labels.shape}; give one label an image")
+    if n == 0:
+        raise DataError(f"{source}: holds no images; give one at least")
+    low, high = labels.min(), labels.max()
+    if low < 0 or high >= classes:
+        raise DataError(f"{source}: labels run from {low} to {high}, not 0..{classes - 1}; number the classes from 0")
+
+
+def check_published(pixels, labels, sha256: tuple[str, str], files: tuple, whose: str) -> None:
+    """Raises DataError unless these are the very pixels, and the very labels, that were published.
 
     Args:
-      source: the file or place they came from, named in the message.
+      sha256: of the pixels, and of the labels (see `labels_sha256`).
+      files: the file of the pixels and the file of the labels, which may be the same.
+      whose: the data set and part, such as "MNIST's test part".
     """
-    if pixels.dtype != np.uint8:
-        raise DataError(f"{source}: pixels are {pixels.dtype}, not uint8 in 0..255; {_CURE}")
-    if pixels.shape[1:] != tuple(shape):
-        raise DataError(f"{source}: images have shape {pixels.shape[1:]}, not {tuple(shape)}; {_CURE}")
-    check_labels(labels, len(pixels), classes, source)
+    if pixel_sha256(pixels) != sha256[0]:
+        raise DataError(f"{files[0]}: its pixels are not those of {whose} (by their sha256)")
+    if labels_sha256(labels) != sha256[1]:
+        raise DataError(f"{files[1]}: its labels are not those of {whose} (by their sha256)")
 
 
-def check_labels(labels, n: int, classes: int, source: str) -> None:
-    """Raises DataError unless labels are n integers in 0 .. classes-1."""
-    if not np.issubdtype(labels.dtype, np.integer):
-        raise DataError(f"{source}: labels are {labels.dtype}, not integers; {_CURE}")
-    if labels.shape != (n,):
-        raise DataError(f"{source}: {n} images but labels of shape {labels.shape}; {_CURE}")
-    if n == 0:
-        raise DataError(f"{source}: holds no images; {_CURE}")
-    if labels.min() < 0 or labels.max() >= classes:
-        raise DataError(f"{source}: labels run from {labels.min()} to {labels.max()}, not 0..{classes - 1}; {_CURE}")
-
-
-def check_published(pixels, labels, sha256: str, class_counts, what: str, whose: str) -> None:
-    """Raises DataError unless these are the very pixels, and the class counts, that were published."""
-    counts = tuple(int(n) for n in np.bincount(labels, minlength=len(class_counts)))
-    if pixel_sha256(pixels) != sha256 or counts != tuple(class_counts):
-        raise DataError(
-            f"{what} or labels are not {whose} (by sha256 of the pixels and class counts); {_CURE}, or take another "
-            "--data-dir"
-        )
+@contextmanager
+def with_cure(cure: str) -> Iterator[None]:
+    """Adds to a DataError raised inside what the user can do about it: the checks know the cause alone."""
+    try:
+        yield
+    except DataError as error:
+        raise type(error)(f"{error}; {cure}") from None
 
 
 def check_images(x, y, *, shape, classes: int, source: str) -> None:
@@ -102,13 +105,16 @@ def check_images(x, y, *, shape, classes: int, source: str) -> None:
 
 
 def pixel_sha256(pixels) -> str:
+    """In hex, of the bytes of uint8 pixels in C order."""
     return hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()
+
+
+def labels_sha256(labels) -> str:
+    """In hex, of integer labels (N,) as little-endian int64: one encoding for any number of classes."""
+    return hashlib.sha256(np.asarray(labels).astype("<i8").tobytes()).hexdigest()
 
 
 def from_pixels(pixels, labels, name: str) -> Images:
     """uint8 pixels (N, H, W) or (N, H, W, ch) as Images."""
     x = (pixels.reshape(*pixels.shape[:3], -1) / np.float32(255)).astype(np.float32)
     return Images(x, labels.astype(np.int64), np.arange(len(labels)), name, pixel_sha256(pixels))
-
-
-_CURE = "delete the file and fetch it again"

@@ -4,6 +4,7 @@ Source of the format: http://yann.lecun.com/exdb/mnist (LeCun, Cortes, Burges).
 """
 
 import gzip
+import math
 import zlib
 from pathlib import Path
 
@@ -15,6 +16,8 @@ FILES = {
     "test": ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"),
 }
 """As they are published; without .gz where somebody unzipped them."""
+SHAPES = {"train": (60_000, 28, 28), "test": (10_000, 28, 28)}
+"""Of the pixels of each part; there are as many labels."""
 _GZIP = b"\x1f\x8b"
 
 
@@ -23,9 +26,16 @@ def is_complete(folder: Path) -> bool:
     return all(_file(folder, name).exists() for names in FILES.values() for name in names)
 
 
-def read_part(folder: Path, part: str) -> list[np.ndarray]:
-    """Pixels and labels of "train" or "test". Raises as read_file."""
-    return [read_file(_file(folder, name)) for name in FILES[part]]
+def files(folder: Path, part: str) -> tuple[Path, Path]:
+    """The files of the pixels and of the labels of "train" or "test"."""
+    images, labels = FILES[part]
+    return _file(folder, images), _file(folder, labels)
+
+
+def read_part(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels (N, 28, 28) and labels (N,) of "train" or "test". Raises as read_file."""
+    images, labels = files(folder, part)
+    return read_file(images, SHAPES[part]), read_file(labels, SHAPES[part][:1])
 
 
 def _file(folder: Path, name: str) -> Path:
@@ -33,17 +43,29 @@ def _file(folder: Path, name: str) -> Path:
     return unzipped if unzipped.exists() and not (folder / name).exists() else folder / name
 
 
-def read_file(file: Path) -> np.ndarray:
-    """An idx file of unsigned bytes, gzipped or not. Raises DataError where it is truncated or something else."""
+def read_file(file: Path, shape: tuple[int, ...]) -> np.ndarray:
+    """An idx file of unsigned bytes, gzipped or not, of the shape that is expected.
+
+    No more than one byte beyond that is read, whatever the file declares or unzips to.
+
+    Raises:
+      DataError: it is truncated, too long, of another shape, or something else. The cure is the caller's.
+    """
+    start = 4 + 4 * len(shape)
+    size = start + math.prod(shape)
     try:
-        raw = file.read_bytes()
-        raw = gzip.decompress(raw) if raw.startswith(_GZIP) else raw
+        with open(file, "rb") as handle:
+            zipped = handle.read(2) == _GZIP
+            handle.seek(0)
+            raw = (gzip.GzipFile(fileobj=handle) if zipped else handle).read(size + 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{file}: truncated or not gzip ({error}); delete it and fetch it again") from None
+        raise DataError(f"{file}: truncated or not gzip ({error})") from None
     if len(raw) < 4 or raw[:3] != b"\0\0\x08" or len(raw) < 4 + 4 * raw[3]:
-        raise DataError(f"{file}: not an idx file of unsigned bytes; delete it and fetch it again")
-    shape = np.frombuffer(raw, ">i4", count=raw[3], offset=4)
-    body = np.frombuffer(raw, np.uint8, offset=4 + 4 * raw[3])
-    if body.size != np.prod(shape):
-        raise DataError(f"{file}: truncated, {body.size} bytes of {np.prod(shape)}; delete it and fetch it again")
-    return body.reshape(shape)
+        raise DataError(f"{file}: not an idx file of unsigned bytes")
+    declared = tuple(np.frombuffer(raw, ">i4", count=raw[3], offset=4).tolist())
+    if declared != shape:
+        raise DataError(f"{file}: holds an array of shape {declared}, not {shape}")
+    if len(raw) != size:
+        state = "truncated" if len(raw) < size else "too long"
+        raise DataError(f"{file}: {state}, {len(raw) - start} bytes or more of {size - start}")
+    return np.frombuffer(raw, np.uint8, offset=start).reshape(shape)

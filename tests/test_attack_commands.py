@@ -166,7 +166,7 @@ def test_damaged_training_images_stop_a_grey_box_instead_of_reading_as_not_at_ha
         np.savez(tmp_path / "mnist.npz", **(dict(real) | {"x_train": real["x_train"][::-1]}))
     command = ["greybox", "--classifiers", "DFX", "--attack", "fgsm", "--eps", "0.3", "--data-dir", tmp_path, *TINY]
     assert run(*command, "--output", tmp_path / "r") == 2
-    assert "are not MNIST's" in capsys.readouterr().err
+    assert "its pixels are not those of MNIST's train part" in capsys.readouterr().err
 
 
 def test_the_same_student_made_twice_is_one_run(tmp_path, monkeypatch):

