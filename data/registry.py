@@ -7,10 +7,10 @@ This module imports no array library, so that help texts and the command line ca
 
 import importlib
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from deepbayes.data.checks import Images
@@ -32,6 +32,7 @@ class Dataset:
       judged_by: the data set whose weights classify this one, or "" for its own; see `weights_of`.
       strange: data sets of the same shape that may serve as out-of-distribution images for this one.
       detector_aware_eps: budgets of the detector-aware attack; () for eps_grid.
+      identity: what results on it depend on beside its name and pixels, such as a user's own labels.
       training_images, test_images: how many each part has; 0 where that is unknown before it is read.
     """
 
@@ -51,11 +52,19 @@ class Dataset:
     detector_aware_eps: tuple[float, ...] = ()
     training_images: int = 0
     test_images: int = 0
+    identity: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def weights_of(self) -> str:
         """The data set whose weights classify this one."""
         return self.judged_by or self.name
+
+    def at_hand(self, data_dir: Path | None) -> bool:
+        """Whether it can be read without a download."""
+        if callable(self.loader):
+            return True
+        find = getattr(importlib.import_module(self.loader), "find", None)
+        return find is None or bool(find(data_dir))
 
     def load(self, part: str, data_dir: Path | None = None) -> "Images":
         """Part "train" or "test". Raises DataError with the cure where images are missing or damaged."""

@@ -4,10 +4,12 @@ The deep Bayes entries are the released code's: MNIST 100 epochs at 1e-4, CIFAR-
 sample, Adam with TensorFlow 1's epsilon. This module imports no array library.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from deepbayes.data.registry import Dataset
 from deepbayes.models.registry import CLASSIFIERS, classifier_spec
 
 ANY = "*"
@@ -72,6 +74,13 @@ def recipe(dataset: str, classifier: str, overrides: Mapping[str, Any] | None = 
             raise NoRecipe(f"{classifier} has no recipe for {dataset}: give {flags}, or register one (register_recipe)")
         return Recipe(**given)
     return replace(found, **given)
+
+
+def training_hours(data: Dataset, classifier: str, chosen: Recipe) -> float:
+    """About how many hours of one core a training takes: measured on MNIST, in proportion to the images' values."""
+    values = math.prod(data.shape) / (28 * 28)
+    images = data.training_images * chosen.epochs
+    return images * values * classifier_spec(classifier).training_ms / 3.6e6
 
 
 _MNIST, _CIFAR_BINARY, _FASHION_MNIST = Recipe(100, 1e-4), Recipe(200, 5e-5), Recipe(40, 1e-4)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from deepbayes.data.registry import DATASETS, Dataset
 from deepbayes.models.files import FileError, file_sha256, read_arrays, read_json, write_arrays, write_json
+from deepbayes.models.recipes import NoRecipe, recipe, training_hours
 from deepbayes.models.registry import ClassifierSpec, classifier_spec, variant_name
 
 if TYPE_CHECKING:
@@ -43,6 +44,11 @@ def file_stem(dataset: str, name: str, options: Mapping[str, Any] | None = None)
     return variant_name(spec, options or {}, _sizes(spec, _dataset(dataset), {}))
 
 
+def ships(dataset: str) -> bool:
+    """Whether weights for this data set come with the project."""
+    return (SHIPPED / _dataset(dataset).weights_of).is_dir()
+
+
 def weight_file(dataset: str, name: str, path: Path | None = None, options: Mapping[str, Any] | None = None) -> Path:
     """Where weights are: `path` itself where it is a file, else in that folder, else among those that ship."""
     if path is not None and path.suffix == ".npz":
@@ -65,9 +71,7 @@ def save_classifier(file: Path, classifier: "Classifier", card: dict) -> dict:
 def read_card(file: Path) -> dict:
     """The card of a weight file. Raises FileError: missing, damaged, or not the card of these bytes."""
     if not file.exists():
-        raise FileError(
-            f"no weights at {file}: train them (./run_experiments.sh train) and name their folder by --weights"
-        )
+        raise FileError(f"no weights at {file}")
     card = read_json(file.with_suffix(".json"))
     if file_sha256(file) != card.get("sha256"):
         raise FileError(f"{file} is damaged: its sha256 is not the one in {file.with_suffix('.json').name}")
@@ -78,6 +82,8 @@ def usable_card(dataset: str, name: str, path: Path | None = None, options: Mapp
     """The card of weights that may be used on this data set; arguments and errors are those of load_classifier."""
     spec, data = classifier_spec(name), _dataset(dataset)
     file = weight_file(dataset, name, path, options)
+    if not file.exists():
+        raise FileError(f"no weights at {file}: {_how_to_train(data, name)}")
     card = read_card(file)
     if card.get("name") != name:
         raise FileError(f"{file} holds the weights of {card.get('name')}, not of {name}")
@@ -127,6 +133,19 @@ def _assign(classifier: "Classifier", file: Path) -> None:
         if arrays[name].shape != tuple(variable.shape):
             raise FileError(f"{file}: {name} has shape {arrays[name].shape}, not {variable.shape}")
         variable.assign(arrays[name].astype("float32"))
+
+
+def _how_to_train(data: Dataset, name: str) -> str:
+    try:
+        hours = training_hours(data, name, recipe(data.weights_of, name))
+    except NoRecipe as error:
+        return str(error)
+    takes = f"{hours:.0f} hours" if hours >= 2 else f"{60 * hours:.0f} minutes" if hours >= 1 / 30 else "a minute"
+    which = f"--data {data.source}" if data.name.startswith("own_") else f"--dataset {data.name}"
+    return (
+        f"train it first, about {takes} of one core: ./run_experiments.sh train {which} --classifiers {name} (then "
+        "--weights names the folder, where it is not in --output)"
+    )
 
 
 def _dataset(name: str) -> Dataset:

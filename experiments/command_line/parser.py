@@ -200,6 +200,16 @@ def _common(command) -> None:
 def _data(command) -> None:
     text = "default: mnist where it is at hand, else the embedded mnist5k"
     command.add_argument("--dataset", choices=DATASETS, help=text)
+    add = command.add_argument
+    add("--data", type=Path, metavar="DIR|FILE.npz", help="your own images: class folders, or arrays x and y")
+    add("--image-size", type=positive, metavar="N", help="of --data: every image becomes N x N pixels")
+    colour = command.add_mutually_exclusive_group()
+    colour.add_argument("--grey", action="store_const", dest="colour", const="grey", help="of --data: one channel")
+    colour.add_argument("--rgb", action="store_const", dest="colour", const="rgb", help="of --data: three channels")
+    add("--range", type=float, nargs=2, metavar=("LO", "HI"), dest="value_range",
+        help="of --data: stored values that become 0 and 1, for images of more than 8 bits")  # fmt: skip
+    add("--group", metavar="REGEX", help="of --data: its one group names the patient, who stays in one part")
+    add("--skip-unreadable", action="store_true", help="of --data: leave unreadable files out, and count them")
     data_dir = os.environ.get("DEEPBAYES_DATA")
     command.add_argument("--data-dir", type=Path, default=Path(data_dir) if data_dir else None, metavar="DIR",
                          help="folder of data sets (default: $DEEPBAYES_DATA)")  # fmt: skip

@@ -9,6 +9,7 @@ from deepbayes.experiments.settings.errors import UsageError
 from deepbayes.experiments.settings.run_settings import (
     AttackSettings,
     DetectionSettings,
+    OwnDataSettings,
     RunSettings,
     SurrogateSettings,
     TrainingSettings,
@@ -27,6 +28,7 @@ def run_settings(options: argparse.Namespace) -> RunSettings:
         classifiers=chosen,
         victim_models=models,
         classifier_options={n: given[n] for n in all_options() if given.get(n) is not None},
+        own_data=_own_data(given),
         attack=_attack(options),
         detection=DetectionSettings(
             given.get("fpr", DetectionSettings.rate), given.get("calibration_images", "auto"), given.get("guard") or ""
@@ -58,6 +60,20 @@ def _attack(options: argparse.Namespace) -> AttackSettings | None:
         {n.removeprefix(PREFIX): v for n, v in given.items() if n.startswith(PREFIX) and v is not None},
         **{n: given.get(n, False) for n in ("targeted", "known_noise", "full_gradient")},
     )
+
+
+def _own_data(given: dict) -> OwnDataSettings | None:
+    options = ("image_size", "colour", "value_range", "group", "skip_unreadable")
+    found = {n: given.get(n) for n in options if given.get(n)}
+    if given.get("data") is None:
+        if found:
+            raise UsageError(f"--{next(iter(found)).replace('_', '-')} is of your own images: name them by --data")
+        return None
+    if given.get("dataset"):
+        raise UsageError("--data and --dataset exclude each other: your own images are the data set")
+    if "value_range" in found:
+        found["value_range"] = tuple(found["value_range"])
+    return OwnDataSettings(given["data"], **found)
 
 
 def _training(given: dict) -> TrainingSettings:

@@ -6,7 +6,12 @@ from deepbayes.attacks.registry import ATTACKS
 from deepbayes.experiments.command_line.commands import BY_ATTACK
 from deepbayes.experiments.command_line.parser import output_arguments
 from deepbayes.experiments.settings.attack_plan import flag
-from deepbayes.experiments.settings.run_settings import DetectionSettings, RunSettings, TrainingSettings
+from deepbayes.experiments.settings.run_settings import (
+    DetectionSettings,
+    OwnDataSettings,
+    RunSettings,
+    TrainingSettings,
+)
 from deepbayes.models.registry import papers_classifiers
 
 
@@ -19,6 +24,8 @@ def arguments(command: str, settings: RunSettings) -> list[str]:
 
     if s.dataset:
         add("dataset", s.dataset)
+    if s.own_data:
+        _add_own_data(add, s.own_data)
     if s.classifiers and (s.victim_models or s.classifiers != tuple(papers_classifiers())):
         add("classifiers", *s.classifiers)
     if s.victim_models:
@@ -46,6 +53,20 @@ def arguments(command: str, settings: RunSettings) -> list[str]:
         if value:
             add(name, value)
     return [*found, *output_arguments(s.output)]
+
+
+def _add_own_data(add, own: OwnDataSettings) -> None:
+    add("data", own.source)
+    if own.image_size:
+        add("image_size", own.image_size)
+    if own.colour:
+        add(own.colour)
+    if own.value_range:
+        add("range", *own.value_range)
+    if own.group:
+        add("group", own.group)
+    if own.skip_unreadable:
+        add("skip_unreadable")
 
 
 def _add_attack(add, command: str, settings: RunSettings) -> None:

@@ -10,6 +10,7 @@ from deepbayes.data.checks import Images
 from deepbayes.data.registry import DATASETS, Dataset, default_name
 from deepbayes.experiments.measurements.batches import usual_batch
 from deepbayes.experiments.measurements.device import device
+from deepbayes.experiments.measurements.own_data import open_own_data
 from deepbayes.experiments.measurements.progress import say
 from deepbayes.experiments.settings.defaults import USUAL
 from deepbayes.experiments.settings.errors import UsageError
@@ -48,14 +49,18 @@ class Context:
 
     def settings(self) -> dict:
         """What every result of this run depends on."""
-        return {
-            "dataset": self.dataset,
-            "part": "test",
-            "data_sha256": self.images.sha256,
-            "num_images": len(self.images),
-            "seed": self.run.seed,
-            "protocol": self.protocol.settings(),
-        } | ({"left_out": self.left_out} if self.left_out else {})
+        return (
+            {
+                "dataset": self.dataset,
+                "part": "test",
+                "data_sha256": self.images.sha256,
+                "num_images": len(self.images),
+                "seed": self.run.seed,
+                "protocol": self.protocol.settings(),
+            }
+            | dict(self.data.identity)
+            | ({"left_out": self.left_out} if self.left_out else {})
+        )
 
     def first(self, n: int) -> "Context":
         """The same with n of its images, at even distances."""
@@ -75,10 +80,10 @@ class Context:
         return [*map(self._registered, self.run.classifiers), *map(self._users, self.run.victim_models)]
 
     def _registered(self, name: str) -> Loader:
-        r = self.run
-        zoo.usable_card(self.dataset, name, r.weights, r.classifier_options)
+        r, folder = self.run, weights_folder(self.run, self.dataset)
+        zoo.usable_card(self.dataset, name, folder, r.classifier_options)
         options = {**r.classifier_options, **self.protocol.classifier_options()}
-        return name, lambda: zoo.load_classifier(self.dataset, name, r.weights, **options)
+        return name, lambda: zoo.load_classifier(self.dataset, name, folder, **options)
 
     def _users(self, file: Path) -> Loader:
         from deepbayes.models.baselines.keras_model import load_keras_classifier
@@ -113,10 +118,17 @@ def check_classifiers(run: RunSettings, dataset: str) -> None:
     check_options(run)
     for name in run.classifiers:
         classifier_spec(name)
-        zoo.usable_card(dataset, name, run.weights, run.classifier_options)
+        zoo.usable_card(dataset, name, weights_folder(run, dataset), run.classifier_options)
     stems = [file.stem for file in run.victim_models]
     if twice := {name for name in (*run.classifiers, *stems) if [*run.classifiers, *stems].count(name) > 1}:
         raise UsageError(f"two classifiers are called {', '.join(sorted(twice))}: rename the Keras model's file")
+
+
+def weights_folder(run: RunSettings, dataset: str) -> Path | None:
+    """The folder that was named; None where weights ship; else where `train` puts them."""
+    if run.weights or zoo.ships(dataset):
+        return run.weights
+    return run.output / "training" / dataset
 
 
 def check_options(run: RunSettings) -> None:
@@ -139,6 +151,8 @@ def check_writable(folder: Path) -> None:
 
 def chosen_dataset(run: RunSettings) -> str:
     """The data set asked for, else MNIST where it is at hand, else the embedded digits, which is said."""
+    if run.own_data:
+        return open_own_data(run.own_data).name
     if run.data_dir and not run.data_dir.is_dir():
         raise UsageError(f"--data-dir (or DEEPBAYES_DATA) {run.data_dir} is not a folder")
     name = run.dataset or default_name(run.data_dir)

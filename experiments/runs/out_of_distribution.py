@@ -1,7 +1,6 @@
 """`ood`: how well the detectors tell images of another kind from the data set's own, classifier by classifier."""
 
 import numpy as np
-from deepbayes.data import fashion_mnist
 from deepbayes.data.registry import DATASETS
 from deepbayes.detect.metrics import auroc, true_rate_at
 from deepbayes.detect.thresholds import FittedDetector
@@ -38,12 +37,13 @@ def run(settings: RunSettings) -> list[dict]:
 
 
 def _at_hand(context: Context) -> list[str]:
-    if context.dataset == "fashion_mnist" or context.images.x.shape[1:] != DATASETS["fashion_mnist"].shape:
-        return ["noise"]
-    if fashion_mnist.find(context.run.data_dir):
-        return ["fashion_mnist", "noise"]
-    say("Fashion-MNIST is not at hand: noise alone (--against fashion_mnist downloads it)")
-    return ["noise"]
+    found = []
+    for name in context.data.strange:
+        if DATASETS[name].at_hand(context.run.data_dir):
+            found.append(name)
+        else:
+            say(f"{name} is not at hand: left out (--against {name} downloads it)")
+    return [*found, "noise"]
 
 
 def other_images(context: Context, against: str) -> np.ndarray:

@@ -133,7 +133,8 @@ def _trainer(session: Session, name: str) -> Trainer:
         return float(np.mean(predictions == v.y))
 
     images = session.images
-    data = TrainingData(images.x, images.y, images.sha256)
+    own = "".join(f"{v}" for v in DATASETS[session.dataset].identity.values())
+    data = TrainingData(images.x, images.y, images.sha256 + own)
     checkpoint = session.folder / session.stem(name) / "checkpoint.npz"
     return Trainer(classifier, data, r, settings.seed, checkpoint, settings.training.checkpoint_steps, validate)
 

@@ -77,12 +77,24 @@ class TrainingSettings:
 
 
 @dataclass(frozen=True)
+class OwnDataSettings:
+    """A folder or .npz of the user's own images, and how to read it (data/own/options.py says what each means)."""
+
+    source: Path
+    image_size: int | None = None
+    colour: str | None = None
+    value_range: tuple[float, float] | None = None
+    group: str | None = None
+    skip_unreadable: bool = False
+
+
+@dataclass(frozen=True)
 class RunSettings:
     """Everything that was asked for.
 
     Attributes:
       dataset: None is MNIST where it is at hand, else the embedded digits.
-      own_data: a folder or file of the user's own images, and how to read them (data/own.py).
+      own_data: the user's own images, in place of a data set.
       classifiers: names in the registry. victim_models: Keras models of the user's, attacked beside them.
       classifier_options: of those classifiers that have them; None is the data set's own value.
       weights: folder of weights that the user trained; None is those that ship.
@@ -95,7 +107,7 @@ class RunSettings:
     output: Path
     dataset: str | None = None
     data_dir: Path | None = None
-    own_data: Any = None
+    own_data: OwnDataSettings | None = None
     classifiers: tuple[str, ...] = field(default_factory=lambda: tuple(papers_classifiers()))
     victim_models: tuple[Path, ...] = ()
     classifier_options: Mapping[str, Any] = field(default_factory=dict)

@@ -33,6 +33,7 @@ def _spec(f: Factorisation) -> ClassifierSpec:
         options=OPTIONS,
         keywords=KEYWORDS,
         sizes=sizes,
+        training_ms=1.2,
         of_the_paper=f in THE_SEVEN,
     )
 
