@@ -1,8 +1,14 @@
 """What a detector is worth: rates over images or over classes, ROC, and the errors that nobody notices."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
-from deepbayes.detect.thresholds import FittedDetector
 from sklearn.metrics import roc_auc_score, roc_curve
+
+if TYPE_CHECKING:  # whose module imports TensorFlow, which figures do without
+    from deepbayes.detect.thresholds import FittedDetector
 
 
 def class_averaged(

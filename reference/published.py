@@ -79,17 +79,23 @@ def published_values() -> dict[Key, float]:
     return {p.key: p.value for p in reversed(published())}
 
 
-def paper_accuracy(dataset: str, classifier: str, attack: str, parameter: str = "") -> float | None:
-    """The paper's accuracy in percent ("fgsm", "eps=0.1"; "clean", ""), or None where it gives none."""
+def paper_accuracy(dataset: str, classifier: str | None, attack: str, parameter: str = "") -> float | None:
+    """The paper's accuracy in percent ("fgsm", "eps=0.1"; "clean", ""), or None where it gives none.
+
+    Args:
+      classifier: None is one that is none of the paper's, whatever its name.
+    """
     return _published(dataset, classifier, attack, parameter, "accuracy_percent")
 
 
-def paper_detection(dataset: str, classifier: str, attack: str, parameter: str, detector: str) -> float | None:
+def paper_detection(dataset: str, classifier: str | None, attack: str, parameter: str, detector: str) -> float | None:
     """The paper's TP rate in percent ("fgsm", "eps=0.1", "kl"), class-averaged for all but marginal; or None."""
     return _published(dataset, classifier, attack, parameter, f"tp_{detector}_percent")
 
 
-def _published(dataset: str, classifier: str, attack: str, parameter: str, metric: str) -> float | None:
+def _published(dataset: str, classifier: str | None, attack: str, parameter: str, metric: str) -> float | None:
+    if classifier is None:
+        return None
     classifier = classifier.split(WEIGHTS_MARK)[0]
     return published_values().get(Key(SAME_CLASSIFIERS.get(dataset, dataset), classifier, attack, parameter, metric))
 

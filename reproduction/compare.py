@@ -16,8 +16,8 @@ from math import hypot, sqrt
 from pathlib import Path
 
 from deepbayes.data.registry import DATASETS
-from deepbayes.experiments.reporting.identity import attack_of
 from deepbayes.experiments.reporting.summary_tables import BEYOND
+from deepbayes.experiments.store.identity import attack_of
 from deepbayes.models.files import FileError
 from deepbayes.reference.published import FILE, Key, Published, published, published_values
 from deepbayes.reproduction.comparability import MEDIAN_STEPS, PAPERS_IMAGES, differs_from_the_paper, index_fault, trap

@@ -8,10 +8,10 @@ from deepbayes.attacks.registry import ATTACKS
 from deepbayes.data.registry import DATASETS
 from deepbayes.detect.registry import DETECTORS
 from deepbayes.experiments.measurements.intervals import rate
-from deepbayes.experiments.reporting.identity import attack_of, run_of
 from deepbayes.experiments.reporting.summary_tables import half_interval, minimum_perturbations
 from deepbayes.experiments.settings.attack_plan import value_of
 from deepbayes.experiments.settings.protocol import PROTOCOLS
+from deepbayes.experiments.store.identity import attack_of, run_of
 from deepbayes.experiments.store.results import settings_hash
 from deepbayes.models.registry import base_name, options_in_name
 from deepbayes.reference.published import SAME_CLASSIFIERS, Key, published_attack, published_parameter

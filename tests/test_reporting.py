@@ -1,15 +1,25 @@
 """Tables from made-up results: which stand together, under which file name, and what captions say."""
 
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
 import pytest
+from conftest import ROOT
 from deepbayes.attacks.registry import ATTACKS
 from deepbayes.experiments.measurements.intervals import rate
 from deepbayes.experiments.measurements.progress import print_tables
-from deepbayes.experiments.reporting import detection_figures, report
+from deepbayes.experiments.reporting import detection_figures, pages, report
 from deepbayes.experiments.reporting.detection_tables import detection_tables
 from deepbayes.experiments.reporting.grouping import detection_groups, groups, transfer_groups
-from deepbayes.experiments.reporting.identity import attack_of
 from deepbayes.experiments.reporting.summary_tables import worst_case_tables
 from deepbayes.experiments.reporting.tables import Table, accuracy_table
+from deepbayes.experiments.store.identity import attack_of
+from deepbayes.experiments.store.result import Result
 from deepbayes.experiments.store.results import ResultsStore
 from deepbayes.reproduction.compare import identity
 from deepbayes.reproduction.estimates import measured
@@ -18,30 +28,37 @@ from rich.console import Console
 N = 4
 
 
-def result(victim="DFX", attack="fgsm", eps=0.1, samples=10, weights="a" * 64, right=2, **settings) -> dict:
+def content(victim="DFX", attack="fgsm", eps=0.1, samples=10, weights="a" * 64, right=2, **settings) -> dict:
     """What an attack stores, or `clean`, without the arrays."""
     s = {
         "attack": attack, "victim": victim, "dataset": "mnist", "num_images": N, "seed": 0, "targeted": False,
         "protocol": {"name": "corrected"}, "weights_sha256": weights,
     }  # fmt: skip
-    s |= {"samples": samples} if samples else {}
+    s |= {"samples": samples, "likelihood": "l2"} if samples else {}
     s |= {"eps": eps, "options": {}} if attack != "clean" else {}
     share = rate(right, N)
-    content = {"n": N, "accuracy": share, "labels": [0] * N, "predictions": [0] * right + [1] * (N - right)}
-    content |= {"bound": None, "success_right_before": share, "unmoved": share, "fresh_draws": None, "seconds": {}}
-    return {"settings": s | settings} | content
+    found = {"n": N, "accuracy": share, "labels": [0] * N, "predictions": [0] * right + [1] * (N - right)}
+    found |= {"bound": None, "success_right_before": share, "unmoved": share, "fresh_draws": None}
+    return {"settings": s | settings} | found | {"seconds": {} if attack != "clean" else 0.5}
 
 
-def attacked(victim="DFX", attack="fgsm", **settings) -> list[dict]:
+def result(*arguments, **settings) -> Result:
+    return Result.from_json(content(*arguments, **settings))
+
+
+def attacked(victim="DFX", attack="fgsm", **settings) -> list[Result]:
     """The clean result of a victim, and one of an attack."""
     own = {k: v for k, v in settings.items() if k in ("samples", "weights")}
     return [result(victim, "clean", **own), result(victim, attack, **settings)]
 
 
-def detection(victim="DFX", guard="", images=55_000, rate=0.05, guard_settings=None, **settings) -> dict:
-    """What a guard, the victim itself unless named, noticed: the settings alone."""
-    how = {"guard": guard or victim, "chosen_guard": bool(guard), "rate": rate, "calibration": {"images": images}}
-    return result(victim, detection=how | {"guard_settings": guard_settings or {}}, **settings)
+def detection(victim="DFX", guard="", images=55_000, fpr=0.05, guard_settings=None, **settings) -> Result:
+    """What a guard, the victim itself unless named, detected."""
+    how = {"guard": guard or victim, "chosen_guard": bool(guard), "rate": fpr, "calibration": {"images": images}}
+    rates = {"fp": rate(0, N), "tp": rate(1, 2), "unnoticed_errors": rate(1, N)}
+    kl = rates | {"tp_class_averaged": 0.5, "auroc": 0.75, "true_rate_at": {"0.05": 0.5, "0.01": 0.0}}
+    s = content(victim, detection=how | {"guard_settings": guard_settings or {}}, **settings)["settings"]
+    return Result.from_json({"settings": s, "n": N, "union": rates, "detectors": {"kl": kl}})
 
 
 def held(found) -> list[tuple]:
@@ -59,14 +76,14 @@ def test_an_attack_on_a_model_without_samples_is_shown_where_the_classifiers_hav
     assert held(groups([result("DFX", "clean"), *mine[:1]])) == [("clean", 10, ["DFX", "mine"])]
 
 
-def test_the_worst_case_of_a_model_without_samples_has_a_file_of_its_own(tmp_path):
+def test_the_worst_case_of_a_model_without_samples_stands_beside_the_classifiers(tmp_path, undrawn):
     options = {"steps": 3}
     results = attacked("DFX") + attacked("DFX", "pgd")
     results += attacked("mine", samples=None, options=options) + attacked("mine", "pgd", samples=None, options=options)
     report.show(ResultsStore(tmp_path), results)
-    files = {f.stem: f.read_text() for f in tmp_path.glob("mnist/worst_case_*.md")}
-    assert files.keys() == {"worst_case_corrected_n4", "worst_case_mine_corrected_n4"}
-    assert "| DFX |" in files["worst_case_corrected_n4"]
+    (file,) = tmp_path.glob("mnist/worst_case_*.md")
+    assert file.stem == "worst_case_corrected_n4"
+    assert {"| DFX | 50.0 (2) |", "| mine | 50.0 (2) |"} <= set(file.read_text().splitlines())
 
 
 # ---- gradients -------------------------------------------------------------------------------------------------------
@@ -111,7 +128,7 @@ def test_detection_of_attacks_with_full_gradients_is_one_table():
 # ---- what tells two runs apart ---------------------------------------------------------------------------------------
 
 
-def wbs(protocol="corrected", images=55_000, **settings) -> dict:
+def wbs(protocol="corrected", images=55_000, **settings) -> Result:
     """A result of WB+S against a detector."""
     evades = {"rule": "quantile", "rate": 0.05, "calibration": {"images": images}}
     options = ATTACKS["wbs"].defaults(protocol)
@@ -133,10 +150,9 @@ def test_attacks_of_other_thresholds_or_batches_have_tables_of_their_own(usual, 
     assert first != second
 
 
-def student(sha256: str, **settings) -> dict:
+def student(sha256: str, **settings) -> Result:
     through = {"kind": "greybox", "student_images": 100, "weights_sha256": sha256 * 64}
-    made = result(through=through, **settings)
-    return made | {"student": {"accuracy": rate(1, N)}}
+    return Result.from_json(content(through=through, **settings) | {"student": {"accuracy": rate(1, N)}})
 
 
 def test_results_through_several_students_are_told_apart_by_the_students_weights():
@@ -178,9 +194,7 @@ def test_the_papers_detection_rates_stand_beside_its_own_false_positives_alone(m
     dashed = []
     monkeypatch.setattr(detection_figures, "save", lambda figure, file: dashed.append("2019" in figure.get_suptitle()))
     for false, shown in ((0.05, True), (0.01, False)):
-        noticed = detection("GBZ", rate=false)
-        rates = {"fp": rate(0, N), "tp": rate(1, 2), "unnoticed_errors": rate(1, N), "auroc": None}
-        (group,) = detection_groups([noticed | {"detectors": {"kl": rates}, "union": rates}])
+        (group,) = detection_groups([detection("GBZ", fpr=false)])
         (table,) = (t for t in detection_tables(group) if "KL" in t.title)
         assert (PAPERS in table.caption) == ("(" in table.rows[0][2]) == shown
         detection_figures.detection_by_eps(group, None)
@@ -221,3 +235,222 @@ def test_a_narrow_terminal_is_told_once_which_file_has_all_columns(tmp_path, cap
     assert capsys.readouterr().err.count("fgsm.md has them all") == 1
     print_tables([wide(2).rich()], tmp_path / "fgsm.md")
     assert not capsys.readouterr().err
+
+
+# ---- files after runs ------------------------------------------------------------------------------------------------
+
+
+def kept(store: ResultsStore, *results: Result) -> list[Result]:
+    """Results as a run stores them, with arrays for their figures."""
+    found = []
+    for r in results:
+        arrays = {"examples": np.zeros((2, 28, 28, 1), np.uint8), "examples_row": np.array([0, 2])}
+        if "detection" in r.settings:
+            success = np.array([True, True, False, False])
+            arrays = {"success": success} | {f"kl_{k}": np.linspace(0.1, 1, N) for k in ("clean", "attacked")}
+            arrays |= {f"kl_score_{k}": np.linspace(0.1, 1, N) for k in ("clean", "attacked")}
+        rest = {k: v for k, v in r.to_json().items() if k != "settings"}
+        found.append(store.write(r.settings, rest, arrays, device="CPU (1 core)"))
+    return found
+
+
+def reported(folder: Path, dataset="mnist", protocol="corrected") -> int:
+    return report.run(argparse.Namespace(output=folder, dataset=dataset, protocol=protocol))
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Tables alone."""
+    monkeypatch.setattr(pages, "_figure", lambda *_: lambda file: file)
+
+
+def rows(file: Path) -> list[str]:
+    """First cells of a Markdown file's first table."""
+    lines = file.read_text().partition("\n\n")[2].partition("\n\n")[0].splitlines()
+    return [line.split(" | ")[0].removeprefix("| ") for line in lines[2:]]
+
+
+def test_a_file_holds_all_results_of_its_group_and_the_terminal_those_asked_for_in_order(tmp_path, capsys, undrawn):
+    store, file = ResultsStore(tmp_path), tmp_path / "mnist" / "fgsm_corrected_n4.md"
+    report.show(store, kept(store, *attacked("DFX"), *attacked("GBZ")))
+    out = capsys.readouterr().out
+    assert out.index("DFX") < out.index("GBZ")  # as asked for
+    assert rows(file) == ["GBZ", "DFX"]  # as always
+    report.show(store, kept(store, *attacked("mine", samples=None), *attacked("GFZ")))
+    out = capsys.readouterr().out
+    assert out.index("mine") < out.index("GFZ")
+    assert "DFX" not in out
+    assert rows(file) == ["GFZ", "GBZ", "DFX", "mine"]
+    other = attacked("DBX", seed=1)
+    report.show(store, kept(store, result("DBX", "clean", seed=1), other[1]))
+    assert rows(file) == ["GFZ", "GBZ", "DFX", "mine"]  # of another run
+    assert rows(tmp_path / "mnist" / "fgsm_corrected_n4_seed1.md") == ["DBX"]
+
+
+def test_only_the_files_that_a_run_belongs_in_are_written_anew(tmp_path, capsys, undrawn):
+    store, folder = ResultsStore(tmp_path), tmp_path / "mnist"
+    report.show(store, kept(store, result("DFX", "clean"), result("GBZ", "clean")))
+    assert rows(folder / "clean_corrected_n4.md") == ["GBZ", "DFX"]
+    report.show(store, kept(store, *attacked("DFX")))
+    assert not list(folder.glob("worst*"))
+    report.show(store, kept(store, *attacked("GBZ", "pgd"), *attacked("DFX", "pgd")))
+    (worst,) = folder.glob("worst*.md")
+    assert set(worst.read_text().splitlines()) >= {"| DFX | 50.0 (2) |", "| GBZ | 50.0 (1) |"}
+    before = (folder / "pgd_corrected_n4.md").stat().st_mtime_ns
+    report.show(store, kept(store, *attacked("GFZ")))
+    assert (folder / "pgd_corrected_n4.md").stat().st_mtime_ns == before
+    assert rows(folder / "fgsm_corrected_n4.md") == ["GFZ", "DFX"]
+    assert rows(folder / "clean_corrected_n4.md") == ["GFZ", "GBZ", "DFX"]  # is there, so it stays whole
+    capsys.readouterr()
+    assert reported(tmp_path) == 0
+    out, err = capsys.readouterr()
+    assert "Worst case" in out
+    assert "Clean accuracy" not in out
+    assert "computed" not in err
+
+
+def test_detection_of_a_model_without_samples_stands_in_the_file_of_the_others(tmp_path, undrawn):
+    store = ResultsStore(tmp_path)
+    report.show(store, kept(store, detection("DFX")))
+    report.show(store, kept(store, detection("mine", samples=None)))
+    assert rows(tmp_path / "mnist" / "detect_fgsm_corrected_n4.md") == ["DFX", "mine"]
+
+
+# ---- odd names, odd folders ------------------------------------------------------------------------------------------
+
+ODD = [
+    "x/../..",
+    "../../y",
+    "[/x]",
+    "$a$ and $b",
+    "two\nlines",
+    "\U0001f600",
+    "<script>alert(1)</script>",
+    "_mine",
+    "a|b",
+]
+ODD += [":smile:", "\x1b[2J", "", "é" * 200, "G"]
+
+
+def test_odd_names_are_text_everywhere_and_every_file_stays_in_the_folder(tmp_path, capsys):
+    store = ResultsStore(tmp_path / "results")
+    made = [r for k, name in enumerate(ODD) for r in attacked(name, samples=None, weights=f"{k:064x}")]
+    made += [detection(" ".join(ODD[:8]), samples=None)]
+    kept(store, *made)
+    assert reported(store.root) == 0
+    assert [p.name for p in tmp_path.iterdir()] == ["results"]
+    assert {p.parent for p in store.root.rglob("*.md")} == {store.root / "mnist"}
+    out, err = capsys.readouterr()
+    assert "warning" not in err
+    for text in (out, (store.root / "mnist" / "fgsm_corrected_n4.md").read_text()):
+        for shown in ("[/x]", "$a$ and $b", r"two\nlines", "\U0001f600", ":smile:", r"\x1b[2J", "x/../.."):
+            assert shown in text
+        assert "\x1b" not in text
+    table = (store.root / "mnist" / "fgsm_corrected_n4.md").read_text()
+    assert "| &lt;script>alert(1)&lt;/script> |" in table
+    assert r"| a\|b |" in table
+    assert "<script" not in table
+
+
+def test_odd_options_and_guards_stay_in_the_folder(tmp_path, undrawn):
+    store = ResultsStore(tmp_path / "results")
+    odd = [*attacked("mine", samples=None, options={"loss": "../../../z"}), detection("DFX", guard="../../v")]
+    odd += [result("DFX", attack, left_out="/../../w") for attack in ("clean", "fgsm")]
+    through = {"kind": "transfer", "source": "../../u", "settings": {"weights_sha256": "b" * 64}}
+    kept(store, *odd, result("mine", through=through, samples=None))
+    assert reported(store.root) == 0
+    assert [p.name for p in tmp_path.iterdir()] == ["results"]
+    assert {p.parent for p in store.root.rglob("*.md")} == {store.root / "mnist"}
+    assert len(list(store.root.rglob("*.md"))) == 4
+
+
+def test_a_name_of_many_models_is_shortened_and_two_never_share_a_file(tmp_path):
+    store, names = ResultsStore(tmp_path), [f"model number {k}" for k in range(25)]
+    line = {"check": "a", "verdict": "pass", "figure": "1", "n": 4}
+    results = []
+    for last in ("one", "other"):
+        s = content("DFX", "clean", beside=[*names, last])["settings"] | {"attack": "checks"}
+        results.append(store.write(s, {"n": N, "lines": [line]}, device=""))
+    report.show(store, results)
+    files = [f.name for f in (tmp_path / "mnist").glob("checks_*.md")]
+    assert len(files) == 2
+    assert max(map(len, files)) < 255
+
+
+def test_whatever_lies_in_the_folder_does_not_end_a_report(tmp_path, capsys):
+    store = ResultsStore(tmp_path)
+    kept(store, *attacked("DFX"), detection("DFX"))
+    folder = tmp_path / "mnist" / "DFX"
+    (folder / "broken-1.json").symlink_to("nowhere")
+    (folder / "folder-1.json").mkdir()
+    next(folder.glob("detect*.npz")).write_bytes(b"PK")
+    next(folder.glob("clean*.npz")).unlink()
+    (tmp_path / "mnist" / "fgsm_corrected_n4.md").mkdir()
+    assert reported(tmp_path) == 0
+    out, err = capsys.readouterr()
+    assert "FGSM (white box, true labels): accuracy" in out
+    assert err.count("left out") == 2
+    assert "fgsm_corrected_n4.md (Is a directory); the tables above are all there is" in err
+    assert (tmp_path / "mnist" / "detect_fgsm_corrected_n4.md").exists()
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_a_folder_that_cannot_be_written_still_prints_its_tables(tmp_path, capsys, monkeypatch):
+    store = ResultsStore(tmp_path)
+    kept(store, *attacked("DFX"), *attacked("DFX", "pgd"), detection("DFX"))
+
+    def refused(**options):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(tempfile, "mkstemp", refused)  # nobody's right stops root
+    assert reported(tmp_path) == 0
+    out, err = capsys.readouterr()
+    assert all(title in out for title in ("FGSM (white", "PGD (white", "Worst case", "noticed by any"))
+    (line,) = err.splitlines()
+    assert line.startswith("warning: cannot write")
+    assert line.endswith(
+        "fgsm_corrected_n4.md (Permission denied), nor 3 files more; the tables above are all there is"
+    )
+
+
+# ---- a user's own model with a name of the paper's -------------------------------------------------------------------
+
+
+def test_a_users_model_never_stands_beside_the_papers_figures(tmp_path, capsys, undrawn):
+    store = ResultsStore(tmp_path)
+    mine = kept(store, *attacked("DBX", samples=None), detection("DBX", samples=None))
+    report.show(store, [*mine, *kept(store, result("GBZ", "clean", samples=None))])
+    assert "(5" not in capsys.readouterr().out.replace("(50", "")
+    texts = [f.read_text() for f in (tmp_path / "mnist").glob("*.md")]
+    assert len(texts) == 2
+    assert not any(PAPERS in text for text in texts)
+    report.show(store, kept(store, *attacked("DBX", weights="b" * 64), detection("DBX", weights="b" * 64)))
+    (file,) = (tmp_path / "mnist").glob("fgsm*.md")
+    ours, paper = (next(r for r in file.read_text().splitlines() if f"#{w}" in r) for w in ("aaaaaa", "bbbbbb"))
+    assert "(" not in ours
+    assert "(" in paper
+
+
+# ---- speed -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_report_imports_neither_tensorflow_nor_what_draws():
+    code = "import sys, deepbayes.experiments.reporting.report; print(*sys.modules)"
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    loaded = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert "deepbayes.experiments.reporting.pages" in loaded.stdout.split()
+    assert not {"tensorflow", "keras", "matplotlib", "scipy", "sklearn"} & set(loaded.stdout.split())
+
+
+def test_a_report_with_figures_imports_no_tensorflow(tmp_path):
+    kept(ResultsStore(tmp_path), *attacked("DFX"), detection("DFX"))
+    options = f"output=pathlib.Path({str(tmp_path)!r}), dataset='mnist', protocol='corrected'"
+    code = (
+        "import sys, argparse, pathlib; from deepbayes.experiments.reporting import report; "
+        f"report.run(argparse.Namespace({options})); print('loaded', *sys.modules)"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert not {"tensorflow", "keras"} & set(done.stdout.partition("loaded")[2].split())
+    ends = {f.name.removeprefix("detect_fgsm_corrected_n4") for f in (tmp_path / "mnist").glob("detect_*.*")}
+    assert ends == {".md", ".png", "_histograms.png", "_roc.png"}

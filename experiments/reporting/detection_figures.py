@@ -4,10 +4,9 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from deepbayes.detect.metrics import roc
 from deepbayes.detect.registry import DETECTORS
 from deepbayes.experiments.reporting.detection_tables import DetectionGroup
-from deepbayes.experiments.reporting.figures import save, style
+from deepbayes.experiments.reporting.figures import as_label, save, style
 
 
 def detection_by_eps(group: DetectionGroup, file: Path) -> Path:
@@ -16,16 +15,18 @@ def detection_by_eps(group: DetectionGroup, file: Path) -> Path:
     styles, dashed = style(list(group.guards)), False
     for axis, detector in zip(axes, DETECTORS, strict=True):
         for name, by_value in group.guards.items():
-            points = [(e, r) for e, r in sorted(by_value.items()) if detector in r["detectors"]]
+            points = [(e, r) for e, r in sorted(by_value.items()) if detector in r.detectors]
             points = [(e, r) for e, r in points if group.shown_rate(r, detector) is not None]
             if not points:
                 continue
             x = [e for e, _ in points]
-            axis.plot(x, [group.shown_rate(r, detector) for _, r in points], label=name, **styles[name])
-            band = [[100 * r["detectors"][detector]["tp"][k] for _, r in points] for k in ("low", "high")]
+            shown = [group.shown_rate(r, detector) for _, r in points]
+            axis.plot(x, shown, label=as_label(name), **styles[name])
+            detected = [r.detectors[detector].tp for _, r in points]
+            band = [100 * rate.low for rate in detected], [100 * rate.high for rate in detected]
             if not (group.class_averaged and DETECTORS[detector].by_class):
                 axis.fill_between(x, *band, color=styles[name]["color"], alpha=0.12, linewidth=0)
-            paper = [group.paper_rate(name, e, detector) for e in x]
+            paper = [group.paper_rate(r, detector) for _, r in points]
             if None not in paper:
                 axis.plot(x, paper, "--", color=styles[name]["color"], linewidth=1)
                 dashed = True
@@ -57,7 +58,7 @@ def histograms(group: DetectionGroup, arrays, file: Path) -> Path:
             if row == 0:
                 axis.set_title(DETECTORS[detector].formula, fontsize=8)
             if column == 0:
-                axis.set_ylabel(name, fontsize=9)
+                axis.set_ylabel(as_label(name), fontsize=9)
             if f"{detector}_clean" not in stored:
                 axis.text(0.5, 0.5, "N/A", ha="center", va="center", transform=axis.transAxes, color="grey")
                 axis.set_xticks([])
@@ -92,6 +93,8 @@ def _bars(axis, values: np.ndarray, bins: np.ndarray, **how) -> None:
 
 def roc_curves(group: DetectionGroup, arrays, file: Path) -> Path:
     """A panel a detector, a curve a guard: successful attacks at the middle eps against clean test images."""
+    from deepbayes.detect.metrics import roc  # imports scikit-learn
+
     figure, axes = plt.subplots(1, len(DETECTORS), figsize=(3.6 * len(DETECTORS), 3.8), sharey=True)
     styles, value = style(list(group.guards)), group.shown_value
     for axis, detector in zip(axes, DETECTORS, strict=True):
@@ -101,7 +104,7 @@ def roc_curves(group: DetectionGroup, arrays, file: Path) -> Path:
                 continue
             attacked = stored[f"{detector}_score_attacked"][stored["success"]]
             false, true = roc(stored[f"{detector}_score_clean"], attacked)
-            axis.plot(100 * false, 100 * true, color=styles[name]["color"], label=name)
+            axis.plot(100 * false, 100 * true, color=styles[name]["color"], label=as_label(name))
         axis.plot([0, 100], [0, 100], ":", color="grey", linewidth=1)
         axis.set(title=DETECTORS[detector].title, xlabel="clean test images rejected (%)")
         axis.grid(alpha=0.3)

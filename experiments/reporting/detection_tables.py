@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 from deepbayes.detect.registry import DETECTORS
-from deepbayes.experiments.measurements.intervals import percent
 from deepbayes.experiments.reporting.tables import AttackRun, Run, Table
 from deepbayes.experiments.settings.protocol import PROTOCOLS
+from deepbayes.experiments.store.identity import SHIPPED_CALIBRATION, USUAL_FPR
+from deepbayes.experiments.store.result import DetectionResult, DetectorResult, OutOfDistributionResult
 from deepbayes.reference.published import paper_detection, paper_images
 
 
@@ -39,7 +40,7 @@ class DetectionGroup(Thresholds, AttackRun):
     """
 
     chosen_guard: str
-    guards: dict[str, dict[float, dict]]
+    guards: dict[str, dict[float, DetectionResult]]
 
     @property
     def grid(self) -> list[float]:
@@ -56,31 +57,26 @@ class DetectionGroup(Thresholds, AttackRun):
 
     @property
     def stem(self) -> str:
-        """With the guards' names where they have no samples, as Group.stem."""
         guard = f"guard_{self.chosen_guard}" if self.transfer else ""
-        return self.stem_with_thresholds("detect", *self.kind, guard, *([] if self.samples else self.guards))
+        return self.stem_with_thresholds("detect", *self.kind, guard)
 
     @property
     def class_averaged(self) -> bool:
         return PROTOCOLS[self.protocol].detection.class_averaged
 
-    def shown_rate(self, result: dict, detector: str) -> float | None:
+    def shown_rate(self, result: DetectionResult, detector: str) -> float | None:
         """The detection rate that the tables show, in percent; None without successes."""
-        content = result["detectors"][detector]
+        content = result.detectors[detector]
         averaged = self.class_averaged and DETECTORS[detector].by_class
-        value = content["tp_class_averaged"] if averaged else content["tp"]["rate"]
-        return None if value is None else 100 * value
+        share = content.tp_class_averaged if averaged else content.tp.rate
+        return None if share is None else 100 * share
 
-    def paper_rate(self, name: str, value: float, detector: str) -> float | None:
+    def paper_rate(self, result: DetectionResult, detector: str) -> float | None:
         """The paper's detection rate in percent; None where the thresholds, a label aimed at or a guard are not its."""
         if self.targeted or self.transfer or self.rate != USUAL_FPR:
             return None
-        return paper_detection(self.dataset, name, self.paper_attack, self.paper_key(value), detector)
-
-
-USUAL_FPR = 0.05
-"""Share of training images that the paper's thresholds reject, and ours where nobody says."""
-SHIPPED_CALIBRATION = 55_000
+        attack, key = self.paper_attack, self.paper_key(result.value)
+        return paper_detection(self.dataset, result.paper_classifier, attack, key, detector)
 
 
 def detection_tables(group: DetectionGroup) -> list[Table]:
@@ -91,21 +87,21 @@ def _detector_table(group: DetectionGroup, detector: str) -> Table:
     rows, widest, paper_shown = [], 0.0, False
     for name, by_value in group.guards.items():
         first = next(iter(by_value.values()))
-        if detector not in first["detectors"]:
+        if detector not in first.detectors:
             rows.append([name, *["N/A"] * (len(group.grid) + 1)])
             continue
-        cells = [percent(first["detectors"][detector]["fp"])]
+        cells = [first.detectors[detector].fp.percent()]
         for value in group.grid:
-            if value not in by_value:
+            result = by_value.get(value)
+            if result is None or detector not in result.detectors:
                 cells.append("-")
                 continue
-            noticed, tp = group.shown_rate(by_value[value], detector), by_value[value]["detectors"][detector]["tp"]
-            paper = group.paper_rate(name, value, detector)
+            detected, paper = group.shown_rate(result, detector), group.paper_rate(result, detector)
             paper_shown |= paper is not None
             cells.append(
-                ("n/a" if noticed is None else f"{noticed:.1f}") + ("" if paper is None else f" ({paper:.1f})")
+                ("n/a" if detected is None else f"{detected:.1f}") + ("" if paper is None else f" ({paper:.1f})")
             )
-            widest = max(widest, (tp["high"] - tp["low"]) / 2 if tp["n"] else 0.0)
+            widest = max(widest, result.detectors[detector].tp.half)
         rows.append([name, *cells])
     d = DETECTORS[detector]
     averaged = group.class_averaged and d.by_class
@@ -126,13 +122,10 @@ def _union_table(group: DetectionGroup) -> Table:
     rows = []
     for name, by_value in group.guards.items():
         first = next(iter(by_value.values()))
-        cells = [percent(first["union"]["fp"])]
+        cells = [first.union.fp.percent()]
         for value in group.grid:
-            result = by_value.get(value)
-            if result is None:
-                cells.append("-")
-                continue
-            cells.append(f"{percent(result['union']['tp'])} / {percent(result['union']['unnoticed_errors'])}")
+            union = by_value[value].union if value in by_value else None
+            cells.append(f"{union.tp.percent()} / {union.unnoticed_errors.percent()}" if union else "-")
         rows.append([name, *cells])
     caption = (
         "Noticed by at least one detector, in % of the successful attacks; behind the slash what is left: "
@@ -148,12 +141,12 @@ def _auroc_table(group: DetectionGroup) -> Table:
     for name, by_value in group.guards.items():
         cells = []
         for detector in DETECTORS:
-            content = by_value[value]["detectors"].get(detector) if value in by_value else None
-            if content is None or content["auroc"] is None:
+            content = by_value[value].detectors.get(detector) if value in by_value else None
+            if content is None or None in (content.auroc, *content.true_rate_at.values()):
                 cells.append("N/A" if content is None else "n/a")
                 continue
-            at = content["true_rate_at"]
-            cells.append(f"{content['auroc']:.3f}, {100 * at['0.05']:.0f}, {100 * at['0.01']:.0f}")
+            at = content.true_rate_at
+            cells.append(f"{content.auroc:.3f}, {100 * at['0.05']:.0f}, {100 * at['0.01']:.0f}")
         rows.append([name, *cells])
     caption = (
         f"Successful attacks at {group.label(value)} against clean test images: area under the ROC curve, and the "
@@ -168,7 +161,7 @@ def _auroc_table(group: DetectionGroup) -> Table:
 class OodGroup(Thresholds):
     """Results of `ood` that belong together. guards: classifier -> {what it looked at: result}."""
 
-    guards: dict[str, dict[str, dict]]
+    guards: dict[str, dict[str, OutOfDistributionResult]]
 
     @property
     def stem(self) -> str:
@@ -184,8 +177,8 @@ def ood_tables(group: OodGroup) -> list[Table]:
 def _ood_table(group: OodGroup, kind: str) -> Table:
     rows = []
     for name, by_kind in group.guards.items():
-        contents = [by_kind[kind]["detectors"].get(d) if kind in by_kind else None for d in DETECTORS]
-        rows.append([name, *(f"{c['auroc']:.3f}, {percent(c['tp'], 0)}" if c else "N/A" for c in contents)])
+        contents = [by_kind[kind].detectors.get(d) if kind in by_kind else None for d in DETECTORS]
+        rows.append([name, *map(_area_and_rate, contents)])
     caption = (
         f"Area under the ROC curve of as many images of {kind} against {group.where} Behind it the share of the other "
         f"images that is rejected, in %, at thresholds that reject {100 * group.rate:g} % of the training images."
@@ -193,3 +186,9 @@ def _ood_table(group: OodGroup, kind: str) -> Table:
     return Table(
         f"Images of another kind: {kind}", ["classifier", *(d.title for d in DETECTORS.values())], rows, caption
     )
+
+
+def _area_and_rate(content: DetectorResult | None) -> str:
+    if content is None:
+        return "N/A"
+    return ("n/a" if content.auroc is None else f"{content.auroc:.3f}") + f", {content.tp.percent(0)}"

@@ -1,5 +1,6 @@
-"""Figures from stored results: accuracy by eps, example strips, training curves."""
+"""Figures from stored results: accuracy by eps, example strips, transfer matrices, training curves."""
 
+import warnings
 from pathlib import Path
 
 import matplotlib
@@ -9,9 +10,11 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from deepbayes.attacks.registry import ATTACKS
 from deepbayes.experiments.reporting.tables import Group
+from deepbayes.experiments.reporting.transfer_tables import TransferGroup, draw_rates
+from deepbayes.experiments.store.names import visible
 from deepbayes.models.classifier import LOG_JOINT
 from deepbayes.models.files import atomic
-from deepbayes.models.registry import CLASSIFIERS, base_name
+from deepbayes.models.registry import BASELINE, CLASSIFIERS, DISCRIMINATIVE, GENERATIVE, base_name
 from deepbayes.reference.published import curve_of_2019, paper_accuracy, paper_images
 
 _MARKERS = "osD^vPX*<>"
@@ -22,17 +25,35 @@ def style(names: list[str]) -> dict[str, dict]:
     """Blue for generative, orange for discriminative classifiers, grey for others; a marker each."""
     styles = {}
     for k, name in enumerate(names):
-        family = [n for n in names if n[0] == name[0]]
+        initial = name[:1]
+        family = [n for n in names if n[:1] == initial]
         shade = 0.45 + 0.5 * family.index(name) / max(len(family) - 1, 1)
-        colour = _COLOURS[name[0]](shade) if name[0] in _COLOURS else str(0.3 + 0.1 * (k % 4))
+        colour = _COLOURS[initial](shade) if initial in _COLOURS else str(0.3 + 0.1 * (k % 4))
         styles[name] = {"color": colour, "marker": _MARKERS[k % len(_MARKERS)], "markersize": 5}
     return styles
 
 
+_LONGEST_LABEL = 40
+
+
+def as_text(text: str) -> str:
+    """On one line, and without formulas between dollars."""
+    return visible(text).replace("$", r"\$")
+
+
+def as_label(name: str) -> str:
+    """A name in a legend: as_text, short, and not hidden for being empty or beginning with an underscore."""
+    short = name if len(name) <= _LONGEST_LABEL else f"{name[: _LONGEST_LABEL - 3]}..."
+    return f"{' ' if short[:1] in ('', '_') else ''}{as_text(short)}"
+
+
 def save(figure, file: Path) -> Path:
-    with atomic(file) as temporary:
-        figure.savefig(temporary, format="png", dpi=130, bbox_inches="tight")
-    plt.close(figure)
+    try:
+        with atomic(file) as temporary, warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)  # an emoji is drawn as a box
+            figure.savefig(temporary, format="png", dpi=130, bbox_inches="tight")
+    finally:
+        plt.close(figure)
     return file
 
 
@@ -40,23 +61,23 @@ def accuracy_by_eps(group: Group, file: Path) -> Path:
     """Ours with 95 % bands, and the paper's on the same axes beside it where it has figures."""
     styles, grid, neutral = style(list(group.victims)), group.grid, ATTACKS[group.attack].neutral
     paper = {
-        name: [paper_accuracy(group.dataset, name, "clean")]
-        + [paper_accuracy(group.dataset, name, group.paper_attack, group.paper_key(e)) for e in grid]
-        for name in group.victims
+        name: [paper_accuracy(group.dataset, clean.paper_classifier, "clean")]
+        + [group.paper_accuracy(by_value[e]) if e in by_value else None for e in grid]
+        for name, (clean, by_value) in group.victims.items()
     }
-    both = not group.targeted and any(v is not None for values in paper.values() for v in values[1:])
+    both = any(v is not None for values in paper.values() for v in values[1:])
     figure, axes = plt.subplots(1, 2 if both else 1, figsize=(10 if both else 5.5, 4), sharey=True, squeeze=False)
     for name, (clean, by_value) in group.victims.items():
-        points = [(neutral, clean["accuracy"])] if neutral is not None else []
-        points = sorted(points + [(e, by_value[e]["accuracy"]) for e in grid if e in by_value], key=lambda p: p[0])
+        points = [(neutral, clean.accuracy)] if neutral is not None else []
+        points = sorted(points + [(e, by_value[e].accuracy) for e in grid if e in by_value], key=lambda p: p[0])
         x = [e for e, _ in points]
-        low, middle, high = ([100 * s[k] for _, s in points] for k in ("low", "rate", "high"))
-        axes[0, 0].plot(x, middle, label=name, **styles[name])
+        low, middle, high = zip(*([100 * s for s in (a.low, a.rate, a.high)] for _, a in points), strict=True)
+        axes[0, 0].plot(x, middle, label=as_label(name), **styles[name])
         axes[0, 0].fill_between(x, low, high, color=styles[name]["color"], alpha=0.15, linewidth=0)
         if both:
             shown = zip([neutral, *grid], paper[name], strict=True)
             shown = [(e, v) for e, v in shown if e is not None and v is not None]
-            axes[0, 1].plot(*zip(*shown, strict=True), label=name, **styles[name])
+            axes[0, 1].plot([e for e, _ in shown], [v for _, v in shown], label=as_label(name), **styles[name])
     axes[0, 0].set(
         title=f"this port, {group.dataset}, n = {group.n}", ylabel="accuracy under attack (%)", ylim=(-2, 102)
     )
@@ -67,7 +88,7 @@ def accuracy_by_eps(group: Group, file: Path) -> Path:
         axis.set_xscale("log" if neutral is None else "linear")
         axis.grid(alpha=0.3)
     axes[0, -1].legend(fontsize=8)
-    figure.suptitle(f"{group.title}{group.how}, protocol {group.protocol}")
+    figure.suptitle(as_text(f"{group.title}{group.how}, protocol {group.protocol}"))
     return save(figure, file)
 
 
@@ -99,12 +120,12 @@ def example_strip(group: Group, arrays, file: Path, shown: int = 2) -> Path | No
                 which = _spread(len(stored["examples"]), shown)[k]
                 image, position = stored["examples"][which], stored["examples_row"][which]
                 axis.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255)
-                label, before = result["predictions"][position], clean["predictions"][position]
+                label, before = result.predictions[position], clean.predictions[position]
                 axis.set_xlabel(str(label), fontsize=8, labelpad=1, color="black" if label == before else "red")
                 if row == 0:
                     axis.set_title("clean" if key == "clean" else f"{key:g}", fontsize=8)
                 if column == 0 and k == 0:
-                    axis.set_ylabel(name, fontsize=8)
+                    axis.set_ylabel(as_label(name), fontsize=8)
     figure.suptitle(
         f"{group.title} by {group.parameter}; below each image its label (red: changed by the attack)", fontsize=9
     )
@@ -115,13 +136,23 @@ def _spread(n: int, shown: int) -> list[int]:
     return [k * n // shown for k in range(shown)]
 
 
+def heat_map(group: TransferGroup, file: Path) -> Path:
+    rates, names = 100 * group.rates(), group.names
+    size = 1.5 + 0.6 * len(names)
+    figure, axis = plt.subplots(figsize=(size + 0.8, size))
+    image = draw_rates(axis, rates, [as_label(n) for n in names])
+    axis.set_title(f"{group.title}, {group.label(group.value)}, {group.dataset}, n = {group.n}", fontsize=10)
+    figure.colorbar(image, label="accuracy (%)", fraction=0.046)
+    return save(figure, file)
+
+
 def training_curves(dataset: str, histories: dict[str, list[dict]], file: Path) -> Path:
     """Bound, with and without a density of x, and validation accuracy by epoch, a line a classifier.
 
     Where it is known how the 2019 code learns one, a panel shows its first epochs beside ours.
     """
     styles = style(list(histories))
-    dense = {name: _models_x(name) for name in histories}
+    dense = {name: _has_density(name) for name in histories}
     curves_2019 = {name: curve for name in histories if (curve := curve_of_2019(dataset, name))}
     width = len(set(dense.values())) + 1 + len(curves_2019)
     shape = (1, width) if width < 4 else (2, 2)
@@ -131,14 +162,20 @@ def training_curves(dataset: str, histories: dict[str, list[dict]], file: Path) 
     for axis, has_density in zip(bounds, sorted(set(dense.values()), reverse=True), strict=True):
         shown = {name: rows for name, rows in histories.items() if dense[name] == has_density}
         for name, rows in shown.items():
-            axis.plot([r["epoch"] for r in rows], [r["bound"] for r in rows], label=name, **styles[name], markevery=5)
+            axis.plot(
+                [r["epoch"] for r in rows],
+                [r["bound"] for r in rows],
+                label=as_label(name),
+                **styles[name],
+                markevery=5,
+            )
         lowest = min(r["bound"] for rows in shown.values() for r in rows[min(_STEEP, len(rows)) - 1 :])
         highest = max(r["bound"] for rows in shown.values() for r in rows)
         axis.set(ylabel="lower bound (nats, mean over the epoch)", title="training bound")
         if lowest < highest:
             axis.set_ylim(lowest - 0.05 * (highest - lowest), highest + 0.05 * (highest - lowest))
     for name, rows in histories.items():
-        accuracy.plot(*_accuracies(rows), label=name, **styles[name])
+        accuracy.plot(*_accuracies(rows), label=as_label(name), **styles[name])
     accuracy.set(ylabel="accuracy (%)", title="validation accuracy")
     for axis, (name, curve) in zip(axes[width - len(curves_2019) :], curves_2019.items(), strict=True):
         axis.plot(*_accuracies(histories[name]), label="ours", **styles[name])
@@ -156,7 +193,7 @@ _STEEP = 5
 """Epochs in which a bound rises so fast that an axis from its start on would flatten the rest."""
 
 
-def _models_x(name: str) -> bool:
+def _has_density(name: str) -> bool:
     spec = CLASSIFIERS.get(base_name(name))
     return spec is None or LOG_JOINT in spec.signals
 

@@ -1,13 +1,32 @@
-"""Results sorted into the groups that tables and figures show."""
+"""Results sorted into the groups that tables and figures show, rows in the order in which they come."""
+
+from collections.abc import Iterable
 
 from deepbayes.data.registry import DATASETS
 from deepbayes.experiments.reporting.detection_tables import DetectionGroup, OodGroup
-from deepbayes.experiments.reporting.identity import STUDENT_MARK, RunKey, attacks, namer, row_namer, run_of
 from deepbayes.experiments.reporting.tables import Group
-from deepbayes.experiments.reporting.transfer_tables import TransferGroup, ordered_cells
-from deepbayes.experiments.settings.attack_plan import value_of
+from deepbayes.experiments.reporting.transfer_tables import TransferGroup
+from deepbayes.experiments.store.identity import STUDENT_MARK, RunKey, attacks, namer, row_namer
+from deepbayes.experiments.store.result import (
+    AttackResult,
+    CleanResult,
+    DetectionResult,
+    OutOfDistributionResult,
+    Result,
+)
 from deepbayes.models.deep_bayes.factorisation import SEVEN_NAMES
-from deepbayes.reference.published import WEIGHTS_MARK
+
+
+def in_usual_order(results: Iterable[Result]) -> list[Result]:
+    """By classifier: the seven first, others by name; several weights of one name side by side."""
+    order = {name: k for k, name in enumerate(SEVEN_NAMES)}
+
+    def place(result: Result) -> tuple:
+        s, name = result.settings, result.classifier
+        student = s.get("through", {}).get("weights_sha256", "")
+        return order.get(name, len(order)), name, s.get("weights_sha256", ""), student
+
+    return sorted(results, key=place)
 
 
 def fields_of(run: RunKey) -> dict:
@@ -41,92 +60,103 @@ def _without_samples(key: tuple) -> tuple:
     return run if isinstance(key, RunKey) else (*key[:-1], run)
 
 
-def groups(results: list[dict]) -> list[Group]:
-    """Results by attack and run; each attack brings its victims' clean results along."""
-    clean, attacked, name_of, row_of = {}, {}, namer(results), row_namer(results)
-    for result in results:
-        s = result["settings"]
-        if s["attack"] == "clean":
-            clean.setdefault(run_of(result), {})[name_of(s, s["victim"])] = result
-    for attack, result in attacks(results):
-        s = result["settings"]
-        if s.get("through", {}).get("kind") != "transfer":
-            victims = attacked.setdefault((attack, run_of(result)), {})
-            victims.setdefault(row_of(result), {})[value_of(s)] = result
+def _merged(by_run: dict, names: Iterable[str]) -> dict:
+    """With victims without samples in the tables of the others alone, and all rows in the order of `names`."""
+    for key in _beside_the_others(by_run):
+        del by_run[key]
+    order = {name: k for k, name in enumerate(dict.fromkeys(names))}
+    return {key: dict(sorted(rows.items(), key=lambda row: order[row[0]])) for key, rows in by_run.items()}
+
+
+def groups(results: Iterable[Result], all_clean: bool = False) -> list[Group]:
+    """Results by attack and run; each attack brings its victims' clean results along.
+
+    Args:
+      all_clean: whether clean results are a group of their own beside those of their attacks, too.
+    """
+    evaluated = [r for r in results if isinstance(r, CleanResult | AttackResult)]
+    clean, attacked, row_of = {}, {}, row_namer(evaluated)
+    for result in evaluated:
+        if isinstance(result, CleanResult):
+            clean.setdefault(result.run, {})[row_of(result)] = result
+    for attack, result in attacks(evaluated):
+        if result.through != "transfer":
+            victims = attacked.setdefault((attack, result.run), {})
+            victims.setdefault(row_of(result), {})[result.value] = result
     found, shown = [], _beside_the_others(clean)  # which stay: the others need not have had the same attacks
-    for key in _beside_the_others(attacked):
-        del attacked[key]
-    for (kind, run_key), victims in attacked.items():
+    for (kind, run_key), victims in _merged(attacked, map(row_of, evaluated)).items():
         known = clean.get(run_key, {})
         own = {name: name.partition(STUDENT_MARK)[0] for name in victims}
         with_clean = {name: (known[own[name]], v) for name, v in victims.items() if own[name] in known}
         if with_clean:
-            found.append(Group(**_attack_fields(kind), victims=_ordered(with_clean), **fields_of(run_key)))
-            shown.add(run_key)
+            found.append(Group(**_attack_fields(kind), victims=with_clean, **fields_of(run_key)))
+            shown |= set() if all_clean else {run_key}
+    order = {name: k for k, name in enumerate(dict.fromkeys(map(row_of, evaluated)))}
     for run_key, victims in clean.items():
         if run_key not in shown:
-            alone = {name: (result, {}) for name, result in victims.items()}
-            found.append(Group(attack="clean", targeted=False, victims=_ordered(alone), **fields_of(run_key)))
+            alone = {name: (victims[name], {}) for name in sorted(victims, key=order.get)}
+            found.append(Group(attack="clean", targeted=False, victims=alone, **fields_of(run_key)))
     return found
 
 
-def transfer_groups(results: list[dict]) -> list[TransferGroup]:
+def transfer_groups(results: Iterable[Result]) -> list[TransferGroup]:
     """Transfer results by attack, value and run, with the white-box results of the same attack on the diagonal."""
-    moved, own, name_of = {}, {}, namer(results)
-    for (*kind, through), result in attacks(results):
-        s = result["settings"]
-        key, name = (tuple(kind), value_of(s), run_of(result)), name_of(s, s["victim"])
+    attacked = [r for r in results if isinstance(r, CleanResult | AttackResult)]
+    moved, own, name_of, names = {}, {}, namer(attacked), []
+    for (*kind, through), result in attacks(attacked):
+        s = result.settings
+        key, name = (tuple(kind), result.value, result.run), name_of(s, result.classifier)
         if through == "transfer":
             source = name_of(s["through"]["settings"], s["through"]["source"])
             moved.setdefault(key, {})[name, source] = result
         elif not through:
             own.setdefault(key, {})[name, name] = result
-    order = {name: k for k, name in enumerate(SEVEN_NAMES)}
+        names.append(name)
+    for key in _beside_the_others(moved):
+        del moved[key]
+    _beside_the_others(own)
+    order = {name: k for k, name in enumerate(dict.fromkeys(names))}
+    place = lambda cell: [order.get(name, len(order)) for name in cell[0]]  # noqa: E731
     return [
         TransferGroup(
-            **_attack_fields((*kind, "")), value=value, cells=ordered_cells((own.get(key, {}) | cells).items(), order),
-            **fields_of(run_key),
+            **_attack_fields((*kind, "")), value=value,
+            cells=dict(sorted((own.get(key, {}) | cells).items(), key=place)), **fields_of(run_key),
         )
         for key, cells in moved.items()
         for kind, value, run_key in [key]
     ]  # fmt: skip
 
 
-def detection_groups(results: list[dict]) -> list[DetectionGroup]:
+def detection_groups(results: Iterable[Result]) -> list[DetectionGroup]:
     """Detection results by attack, run, thresholds and chosen guard."""
-    found, name_of, row_of = {}, namer(results), row_namer(results)
-    for attack, result in attacks(results):
-        s, d = result["settings"], result["settings"]["detection"]
-        chosen = name_of(d["guard_settings"], d["guard"]) if d["chosen_guard"] else ""
-        if chosen and "samples" not in s and d["guard_settings"]["samples"] != 10:
-            chosen += f"_K{d['guard_settings']['samples']}"  # which the run's, the victim's, does not say
-        guards = found.setdefault((attack, d["rate"], d["calibration"]["images"], chosen, run_of(result)), {})
-        name = row_of(result)
-        guards.setdefault(f"{name} -> {chosen}" if chosen else name, {})[value_of(s)] = result
+    detected = [r for r in results if isinstance(r, DetectionResult)]
+    found, name_of, row_of, labels = {}, namer(detected), row_namer(detected), []
+    for attack, result in attacks(detected):
+        d = result.settings["detection"]
+        chosen = name_of(d["guard_settings"], d["guard"]) if d.get("chosen_guard") else ""
+        samples = d["guard_settings"].get("samples", 10)
+        if chosen and result.samples is None and samples != 10:  # which the run's, the victim's, does not say
+            chosen += f"_K{samples}"
+        key = attack, d["rate"], d["calibration"]["images"], chosen, result.run
+        labels.append(f"{row_of(result)} -> {chosen}" if chosen else row_of(result))
+        found.setdefault(key, {}).setdefault(labels[-1], {})[result.value] = result
     names = ("rate", "calibration_images", "chosen_guard")
     return [
-        DetectionGroup(
-            **_attack_fields(kind), **dict(zip(names, key, strict=True)), guards=_ordered(guards), **fields_of(run_key)
-        )
-        for (kind, *key, run_key), guards in found.items()
+        DetectionGroup(**_attack_fields(kind), **dict(zip(names, key, strict=True)), guards=rows, **fields_of(run_key))
+        for (kind, *key, run_key), rows in _merged(found, labels).items()
     ]
 
 
-def ood_groups(results: list[dict]) -> list[OodGroup]:
+def ood_groups(results: Iterable[Result]) -> list[OodGroup]:
     """Results of `ood` by run."""
-    found, name_of = {}, namer(results)
-    for result in results:
-        s = result["settings"]
-        detection = s["detection"]
-        guards = found.setdefault((detection["rate"], detection["calibration"]["images"], run_of(result)), {})
-        guards.setdefault(name_of(s, s["victim"]), {})[s["against"]] = result
+    others = [r for r in results if isinstance(r, OutOfDistributionResult)]
+    found, name_of, names = {}, namer(others), []
+    for result in others:
+        detection = result.settings["detection"]
+        names.append(name_of(result.settings, result.classifier))
+        guards = found.setdefault((detection["rate"], detection["calibration"]["images"], result.run), {})
+        guards.setdefault(names[-1], {})[result.against] = result
     return [
-        OodGroup(rate=rate, calibration_images=images, guards=_ordered(guards), **fields_of(run_key))
-        for (rate, images, run_key), guards in found.items()
+        OodGroup(rate=rate, calibration_images=images, guards=rows, **fields_of(run_key))
+        for (rate, images, run_key), rows in _merged(found, names).items()
     ]
-
-
-def _ordered(named: dict) -> dict:
-    order = {name: k for k, name in enumerate(SEVEN_NAMES)}
-    place = lambda name: (order.get(name.split(WEIGHTS_MARK)[0], len(order)), name)  # noqa: E731
-    return dict(sorted(named.items(), key=lambda item: place(item[0])))

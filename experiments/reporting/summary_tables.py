@@ -1,17 +1,17 @@
 """Tables over several results of a classifier: minimum perturbations, and the worst case over attacks, by image."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from deepbayes.attacks.registry import ATTACKS
-from deepbayes.experiments.measurements.intervals import percent, rate
 from deepbayes.experiments.reporting.tables import Group, Table
+from deepbayes.experiments.store.rate import Rate
 
 BEYOND = 0.1
 """Added to the largest eps for an image that no eps of the grid fools (paper, section 4.1)."""
 
 
-def minimum_perturbations(clean: dict, by_value: dict[float, dict], only_right_before: bool) -> np.ndarray:
+def minimum_perturbations(clean: Mapping, by_value: dict[float, Mapping], only_right_before: bool) -> np.ndarray:
     """The smallest eps of the grid at which each image is misclassified, the largest + .1 where none is.
 
     Args:
@@ -34,7 +34,7 @@ def minimum_table(group: Group, only_right_before: bool) -> Table | None:
         return None
     rows = []
     for name, (clean, by_value) in group.victims.items():
-        if "labels" not in clean or sorted(by_value) != group.grid:
+        if clean.labels is None or sorted(by_value) != group.grid:
             continue
         found = minimum_perturbations(clean, by_value, only_right_before)
         cells = ["n/a"] * 3
@@ -52,14 +52,19 @@ def minimum_table(group: Group, only_right_before: bool) -> Table | None:
     return Table(f"{group.title}: minimum perturbation (Linf)", heads, rows, caption)
 
 
-def worst_case_tables(groups: Iterable[Group]) -> list[tuple[Group, Table]]:
-    """For every run with several untargeted Linf attacks, the share of images that no attack fools, by eps."""
-    runs: dict[tuple, list[Group]] = {}
+def worst_case_tables(groups: Iterable[Group]) -> list[tuple[list[Group], Table]]:
+    """For every run with several untargeted Linf attacks, those, and the share of images that none fools, by eps."""
+    runs: dict[tuple, dict[int | None, list[Group]]] = {}
     for g in groups:
         known = any(name == "known_noise" for name, _ in g.changed)
         if g.attack != "clean" and ATTACKS[g.attack].norm == "Linf" and not g.targeted and not known:
-            runs.setdefault((g.dataset, g.protocol, g.samples, g.seed, g.n, g.left_out), []).append(g)
-    return [(members[0], _worst_case(members)) for members in runs.values() if len(members) > 1]
+            by_samples = runs.setdefault((g.dataset, g.protocol, g.seed, g.n, g.left_out), {})
+            by_samples.setdefault(g.samples, []).append(g)
+    found = []
+    for by_samples in runs.values():
+        without = by_samples.pop(None, []) if len(by_samples) > 1 else []  # victims without samples, as in other tables
+        found += [members + without for members in by_samples.values()]
+    return [(members, _worst_case(members)) for members in found if len(members) > 1]
 
 
 def _worst_case(members: list[Group]) -> Table:
@@ -70,13 +75,13 @@ def _worst_case(members: list[Group]) -> Table:
         cells = []
         for value in grid:
             found = [g.victims[name] for g in members if name in g.victims and value in g.victims[name][1]]
-            found = [(clean, by_value[value]) for clean, by_value in found if "labels" in clean]
-            found = list({id(r): (clean, r) for clean, r in found}.values())  # one result may stand in two groups
+            found = [(clean, by_value[value]) for clean, by_value in found if clean.labels is not None]
+            found = list({r.key: (clean, r) for clean, r in found}.values())  # one result may stand in two groups
             if not found:
                 cells.append("-")
                 continue
-            right = np.all([np.array(r["predictions"]) == np.array(clean["labels"]) for clean, r in found], axis=0)
-            cells.append(f"{percent(rate(right.sum(), len(right)))} ({len(found)})")
+            right = np.all([r.predictions == clean.labels for clean, r in found], axis=0)
+            cells.append(f"{Rate.of(right.sum(), len(right)).percent()} ({len(found)})")
         rows.append([name, *cells])
     caption = (
         f"Share of images, in %, that none of the attacks fools, in brackets how many attacks; of: {'; '.join(attacks)}"

@@ -4,10 +4,13 @@ import re
 from dataclasses import dataclass
 
 from deepbayes.attacks.registry import ATTACKS, GRADIENT, NOTHING, SCORES
-from deepbayes.experiments.measurements.intervals import percent
 from deepbayes.experiments.settings.attack_plan import flag
+from deepbayes.experiments.store.names import safe_stem, visible
+from deepbayes.experiments.store.rate import Rate
+from deepbayes.experiments.store.result import AttackResult, ChecksResult, CleanResult, Mean
 from deepbayes.reference.published import paper_accuracy, paper_images, published_attack, published_parameter
 from rich.table import Table as RichTable
+from rich.text import Text
 
 NEEDS = {
     GRADIENT: "white box, true labels",
@@ -19,8 +22,8 @@ STUDENTS = {
     "blackbox": "the substitute grew by queries",
 }
 _UNMOVED = {"fgsm": " (a gradient of exactly 0)", "cw": " (no adversarial image found)"}
-
-
+_METRICS = {"bound": "mean importance-weighted bound on log p(x, y), nats, up to the likelihood's constant"}
+"""What the means are that clean results may hold."""
 _NAME = 16
 """Letters that the first column keeps on a narrow terminal."""
 
@@ -35,20 +38,37 @@ class Table:
     caption: str
 
     def rich(self) -> RichTable:
-        table = RichTable(title=self.title, caption=self.caption, title_justify="left", caption_justify="left")
-        longest = max((len(row[0]) for row in self.rows), default=0)
+        """For a terminal. Names are text: brackets in them are no markup, colons no emoji."""
+        title, caption = Text(_line(self.title), "table.title"), Text(_line(self.caption), "table.caption")
+        table = RichTable(title=title, caption=caption, title_justify="left", caption_justify="left")
+        longest = max((len(visible(row[0])) for row in self.rows), default=0)
         # a short first column keeps its width, a long one is the first to be wrapped
-        table.add_column(self.heads[0], overflow="fold", min_width=min(longest, _NAME), no_wrap=longest <= _NAME)
+        first = {"overflow": "fold", "min_width": min(longest, _NAME), "no_wrap": longest <= _NAME}
+        table.add_column(Text(visible(self.heads[0])), **first)
         for head in self.heads[1:]:
-            table.add_column(head, justify="right", no_wrap=True)
+            table.add_column(Text(visible(head)), justify="right", no_wrap=True)
         for row in self.rows:
-            table.add_row(*row)
+            table.add_row(*(Text(visible(cell)) for cell in row))
         return table
 
     def markdown(self) -> str:
         rule = ["---"] + ["---:"] * (len(self.heads) - 1)
-        lines = ["| " + " | ".join(cells) + " |" for cells in (self.heads, rule, *self.rows)]
-        return f"**{self.title}**\n\n" + "\n".join(lines) + f"\n\n{self.caption}\n"
+        lines = [[_cell(c) for c in cells] for cells in (self.heads, rule, *self.rows)]
+        body = "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+        return f"**{_no_tags(_line(self.title))}**\n\n{body}\n\n{_no_tags(_line(self.caption))}\n"
+
+
+def _line(text: str) -> str:
+    return visible(text, kept="\n")
+
+
+def _cell(text: str) -> str:
+    return _no_tags(visible(text)).replace("|", "\\|")
+
+
+def _no_tags(text: str) -> str:
+    """A name such as <script> is text in Markdown, too."""
+    return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", text)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,11 +87,11 @@ class Run:
     left_out: str = ""
 
     def stem_of(self, *kind: str) -> str:
-        """File name of a table and its figures; `kind` says of what."""
+        """File name of a table and its figures, without its ending; `kind` says of what."""
         parts = [*kind, self.protocol, f"n{self.n}"]
         parts += [re.sub(r"\W+", "-", self.left_out)]
         parts += [f"K{self.samples}" if self.samples not in (10, None) else "", f"seed{self.seed}" if self.seed else ""]
-        return "_".join(p for p in parts if p)
+        return safe_stem("_".join(p for p in parts if p))
 
     @property
     def where(self) -> str:
@@ -128,6 +148,12 @@ class AttackRun(Run):
         of_wbs = (self._option("statistic"), self._option("lambda_")) if self.attack == "wbs" else ()
         return published_parameter(self.parameter, value, self.attack, *of_wbs)
 
+    def paper_accuracy(self, result: AttackResult) -> float | None:
+        """The paper's accuracy in percent under this attack; None where it has none, and for a label aimed at."""
+        if self.targeted:
+            return None
+        return paper_accuracy(self.dataset, result.paper_classifier, self.paper_attack, self.paper_key(result.value))
+
     def _option(self, name: str):
         return dict(self.changed).get(name, ATTACKS[self.attack].defaults(self.protocol)[name])
 
@@ -140,7 +166,7 @@ class Group(AttackRun):
       victims: name -> (clean result, {value of the parameter: result}), in order of appearance.
     """
 
-    victims: dict[str, tuple[dict, dict[float, dict]]]
+    victims: dict[str, tuple[CleanResult, dict[float, AttackResult]]]
 
     @property
     def grid(self) -> list[float]:
@@ -148,29 +174,22 @@ class Group(AttackRun):
 
     @property
     def stem(self) -> str:
-        """With the victims' names where they have no samples: tables of other models must not meet in one file."""
-        return self.stem_of(*self.kind, *([] if self.samples else self.victims))
+        return self.stem_of(*self.kind)
 
 
 def accuracy_table(group: Group) -> Table:
     """Clean accuracy and accuracy under attack in percent, the paper's figure behind each."""
-    rows, widest, paper_shown = [], 0.0, False
+    rows, rates, paper_shown = [], [], False
     for name, (clean, by_value) in group.victims.items():
-        paper = paper_accuracy(group.dataset, name, "clean")
-        cells, paper_shown = [_beside(clean["accuracy"], paper)], paper_shown or paper is not None
+        cells = [_beside(clean.accuracy, paper_accuracy(group.dataset, clean.paper_classifier, "clean"))]
         for value in group.grid:
             result = by_value.get(value)
-            paper = (
-                None
-                if group.targeted
-                else paper_accuracy(group.dataset, name, group.paper_attack, group.paper_key(value))
-            )
-            student = f" [{percent(result['student']['accuracy'])}]" if result and "student" in result else ""
-            cells.append(_beside(result["accuracy"], paper) + student if result else "-")
-            paper_shown |= result is not None and paper is not None
-        shares = [clean["accuracy"], *(r["accuracy"] for r in by_value.values())]
-        widest = max([widest, *((s["high"] - s["low"]) / 2 for s in shares if s["rate"] is not None)])
+            student = f" [{result.student['accuracy'].percent()}]" if result and result.student else ""
+            cells.append(_beside(result.accuracy, group.paper_accuracy(result)) + student if result else "-")
+        rates += [clean.accuracy, *(r.accuracy for r in by_value.values())]
+        paper_shown |= any("(" in cell for cell in cells)
         rows.append([name, *cells])
+    widest = max(rate.half for rate in rates)
     paper = f" In brackets the paper's, on {paper_images(group.dataset, group.attack)}." if paper_shown else ""
     caption = f"Accuracy in %{group.how}, {group.where}{paper}"
     caption += f" 95 % intervals (Wilson) are at most +-{100 * widest:.1f} points."
@@ -182,8 +201,8 @@ def accuracy_table(group: Group) -> Table:
     return Table(f"{group.title} ({kind}): accuracy", heads, rows, caption)
 
 
-def _beside(share: dict, paper: float | None) -> str:
-    return percent(share) + (f" ({paper:.1f})" if paper is not None else "")
+def _beside(rate: Rate, paper: float | None) -> str:
+    return rate.percent() + (f" ({paper:.1f})" if paper is not None else "")
 
 
 def success_table(group: Group) -> Table:
@@ -194,10 +213,10 @@ def success_table(group: Group) -> Table:
         for value in group.grid:
             result = by_value.get(value)
             cells.append(_with_survival(result) if result else "-")
-            unmoved += [result["unmoved"]["rate"]] if result and value > 0 else []
-        seconds = sum(sum(r["seconds"].values()) for r in by_value.values())
+            unmoved += [result.unmoved.rate] if result and value > 0 else []
+        seconds = sum(r.seconds for r in by_value.values())
         rows.append([name, *cells, f"{100 * max(unmoved):.1f}" if unmoved else "-", f"{seconds:.0f}"])
-    stochastic = any(r["fresh_draws"] for _, by_value in group.victims.values() for r in by_value.values())
+    stochastic = any(r.fresh_draws for _, by_value in group.victims.values() for r in by_value.values())
     draws = (
         "Behind the slash the share of at most 25 of these successes that the majority of 20 fresh draws of the "
         "classifier's noise confirms. "
@@ -213,37 +232,32 @@ def success_table(group: Group) -> Table:
     return Table(f"{group.title}: success{left}", heads, rows, caption)
 
 
-def _with_survival(result: dict) -> str:
-    survival = result["fresh_draws"]
-    return percent(result["success_right_before"]) + (f" / {percent(survival['survived'], 0)}" if survival else "")
+def _with_survival(result: AttackResult) -> str:
+    draws = result.fresh_draws
+    return result.success_right_before.percent() + (f" / {draws.survived.percent(0)}" if draws else "")
 
 
 def clean_table(group: Group) -> Table:
-    """Clean accuracy with its interval and the bound, for `evaluate`."""
+    """Clean accuracy with its interval and the means measured beside it, for `evaluate`."""
+    results = {name: clean for name, (clean, _) in group.victims.items()}
+    means = [name for name in _METRICS if any(name in r.metrics for r in results.values())]
     rows = []
-    for name, (clean, _) in group.victims.items():
-        share, bound = clean["accuracy"], clean["bound"]
-        paper = paper_accuracy(group.dataset, name, "clean")
-        rows.append(
-            [
-                name,
-                percent(share, 2),
-                f"{100 * share['low']:.2f} - {100 * share['high']:.2f}",
-                f"{paper:.2f}" if paper is not None else "-",
-                f"{bound['mean']:.2f}" if bound else "-",
-            ]
-        )
+    for name, clean in results.items():
+        share, paper = clean.accuracy, paper_accuracy(group.dataset, clean.paper_classifier, "clean")
+        interval = f"{100 * share.low:.2f} - {100 * share.high:.2f}"
+        beside = [clean.metrics.get(mean) for mean in means]
+        cells = [f"{value.mean:.2f}" if isinstance(value, Mean) else "-" for value in beside]
+        rows.append([name, share.percent(2), interval, f"{paper:.2f}" if paper is not None else "-", *cells])
     images = paper_images(group.dataset)
     caption = f"{group.where}" + (f" The paper's accuracy is on {images}." if images else "")
-    caption += " Bound: mean importance-weighted bound on log p(x, y), nats, up to the likelihood's constant."
-    heads = ["classifier", "accuracy %", "95 % interval", "paper %", "bound"]
-    return Table("Clean accuracy", heads, rows, caption)
+    caption += "".join(f" {mean.capitalize()}: {_METRICS[mean]}." for mean in means)
+    return Table("Clean accuracy", ["classifier", "accuracy %", "95 % interval", "paper %", *means], rows, caption)
 
 
-def checks_table(result: dict, run: Run, name: str) -> Table:
+def checks_table(result: ChecksResult, run: Run, name: str) -> Table:
     """The lines of `checks` for one classifier."""
-    rows = [[line["check"], line["verdict"], line["figure"], str(line["n"])] for line in result["lines"]]
-    flags = sum(line["verdict"] == "flag" for line in result["lines"])
+    rows = [[line.check, line.verdict, line.figure, str(line.n)] for line in result.lines]
+    flags = sum(line.verdict == "flag" for line in result.lines)
     caption = f"Figures are images misclassified under attack at eps 0.2 unless said, {run.where} " + (
         "No flag." if not flags else f"{flags} flag(s): explain before believing the robustness shown."
     )

@@ -1,14 +1,11 @@
-"""The transfer matrix as a table and a heat map: rows are the classifiers attacked, columns whose images they see."""
+"""The transfer matrix: rows are the classifiers attacked, columns whose images they see."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from deepbayes.attacks.registry import ATTACKS, NOTHING
-from deepbayes.experiments.measurements.intervals import percent
-from deepbayes.experiments.reporting.figures import plt, save
 from deepbayes.experiments.reporting.tables import AttackRun, Table
+from deepbayes.experiments.store.result import AttackResult
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +17,7 @@ class TransferGroup(AttackRun):
     """
 
     value: float
-    cells: dict[tuple[str, str], dict]
+    cells: dict[tuple[str, str], AttackResult]
 
     @property
     def stem(self) -> str:
@@ -34,12 +31,13 @@ class TransferGroup(AttackRun):
         """Accuracy of row on the images of column, NaN where it is not known."""
         names = self.names
         found = [[self.cells.get((v, s)) for s in names] for v in names]
-        return np.array([[np.nan if r is None else r["accuracy"]["rate"] for r in row] for row in found])
+        return np.array([[np.nan if r is None else r.accuracy.rate for r in row] for row in found])
 
     def weaker_than_others(self) -> list[str]:
         """Classifiers that some other's images fool more often than their own: a sign of a masked gradient."""
         rates = self.rates()
-        return [n for k, n in enumerate(self.names) if np.nanmin(rates[k]) < rates[k, k]]
+        known = np.where(np.isnan(rates), 1.0, rates)
+        return [n for k, n in enumerate(self.names) if known[k].min() < rates[k, k]]
 
     @property
     def has_an_adversary(self) -> bool:
@@ -51,7 +49,7 @@ def transfer_table(group: TransferGroup) -> Table:
     rows = []
     for victim in group.names:
         cells = [group.cells.get((victim, source)) for source in group.names]
-        rows.append([victim, *(percent(r["accuracy"]) if r else "-" for r in cells)])
+        rows.append([victim, *(r.accuracy.percent() if r else "-" for r in cells)])
     weaker = group.weaker_than_others()
     caption = (
         f"Accuracy in % of the row's classifier on images made against the column's at {group.label(group.value)}"
@@ -65,16 +63,6 @@ def transfer_table(group: TransferGroup) -> Table:
     return Table(f"{group.title}: transfer", ["attacked", *(f"from {n}" for n in group.names)], rows, caption)
 
 
-def heat_map(group: TransferGroup, file: Path) -> Path:
-    rates, names = 100 * group.rates(), group.names
-    size = 1.5 + 0.6 * len(names)
-    figure, axis = plt.subplots(figsize=(size + 0.8, size))
-    image = draw_rates(axis, rates, names)
-    axis.set_title(f"{group.title}, {group.label(group.value)}, {group.dataset}, n = {group.n}", fontsize=10)
-    figure.colorbar(image, label="accuracy (%)", fraction=0.046)
-    return save(figure, file)
-
-
 def draw_rates(axis, rates: np.ndarray, names: list[str]):
     """A matrix of accuracies in percent as an image with its numbers; NaN stays empty."""
     image = axis.imshow(rates, cmap="viridis", vmin=0, vmax=100)
@@ -85,8 +73,3 @@ def draw_rates(axis, rates: np.ndarray, names: list[str]):
     axis.set_yticks(range(len(names)), names)
     axis.set(xlabel="images made against", ylabel="attacked")
     return image
-
-
-def ordered_cells(cells: Iterable[tuple[tuple[str, str], dict]], order: dict[str, int]) -> dict:
-    """Cells in the order of the seven, others behind them."""
-    return dict(sorted(cells, key=lambda c: [(order.get(n, len(order)), n) for n in c[0]]))

@@ -4,26 +4,30 @@
     results/<dataset>/<victim>/<the same>.npz                     logits, a few images for the figures; with --save
                                                                   all adversarial images and labels
     results/<dataset>/<victim>/<the same>.partial.npz             the finished batches of an attack that is running
-    results/<dataset>/<victim>/detect_<attack>_...-<hash>.json    what a guard noticed of them; .npz: its statistics
+    results/<dataset>/<victim>/detect_<attack>_...-<hash>.json    what a guard detected of them; .npz: its statistics
 
-Files are written atomically, a result that exists is not computed again, and a damaged one is reported and replaced.
+Files are written atomically, a result that exists is not computed again. A damaged or changed one is reported and
+replaced: a result holds checksums of its content and of its arrays, and its file's name is the hash of its settings.
 """
 
-import hashlib
+import glob
 import importlib.metadata
 import json
 import platform
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from deepbayes.attacks.registry import ATTACKS
 from deepbayes.data.registry import DATASETS
-from deepbayes.experiments.measurements.device import device
-from deepbayes.experiments.settings.attack_plan import value_of
-from deepbayes.experiments.store.result_shape import faults
+from deepbayes.experiments.store.identity import result_file, settings_hash
+from deepbayes.experiments.store.names import visible
+from deepbayes.experiments.store.result import Result
+from deepbayes.experiments.store.seal import ARRAYS_SEAL, SEAL, arrays_sha256, content_sha256
 from deepbayes.models.files import FileError, read_arrays, read_json, write_arrays, write_json
+
+__all__ = ["ResultsStore", "settings_hash", "versions"]
 
 PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "cleverhans", "numpy")
 
@@ -33,87 +37,141 @@ def versions() -> dict[str, str]:
     return found | {"python": platform.python_version()}
 
 
-def settings_hash(settings: dict) -> str:
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:10]
-
-
 @dataclass(frozen=True)
 class ResultsStore:
     """A folder of results."""
 
     root: Path
 
-    def file(self, settings: dict) -> Path:
+    def file(self, settings: Mapping) -> Path:
         """Where the result of these settings is or will be; `settings` names dataset, victim, attack and parameter."""
-        label = settings["attack"] + ("_targeted" if settings.get("targeted") else "")
-        if settings["attack"] in ATTACKS:
-            parameter, value = ATTACKS[settings["attack"]].parameter, value_of(settings)
-            two_digits = f"{value:.2f}"
-            label += f"_{parameter}{two_digits if float(two_digits) == value else value}"
-        if through := settings.get("through"):
-            label = f"{through['kind']}_{label}" + (f"_from_{through['source']}" if "source" in through else "")
-        if "against" in settings:
-            label += f"_{settings['against']}"
-        elif "detection" in settings:
-            found = settings["detection"]
-            label = f"detect_{label}" + (f"_guard_{found['guard']}" if found["chosen_guard"] else "")
-        return self.root / settings["dataset"] / settings["victim"] / f"{label}-{settings_hash(settings)}.json"
+        return self.root / result_file(settings)
 
-    def partial(self, settings: dict) -> Path:
+    def partial(self, settings: Mapping) -> Path:
         """Where the finished batches of a result that is being made are kept."""
         return self.file(settings).with_suffix(".partial.npz")
 
-    def read(self, settings: dict) -> dict | None:
+    def read(self, settings: Mapping) -> Result | None:
         """The finished result of these settings, or None; a damaged file is reported and counts as none."""
         file = self.file(settings)
         if not file.exists():
             return None
         try:
-            result = read_json(file)
-            if result.get("settings") != json.loads(json.dumps(settings)):
-                raise FileError(f"{file} holds other settings than its name says")
-            _check(result, file)
+            return self._read(file)
         except FileError as error:
-            print(f"warning: {error}; computing it again", file=sys.stderr)
+            _warn(f"{error}; computing it again")
             return None
-        return result
 
-    def write(self, settings: dict, content: dict, arrays: dict[str, np.ndarray] | None = None) -> dict:
-        """Stores and returns a result; the arrays first, so that a JSON never promises arrays that are not there."""
-        file = self.file(settings)
+    def write(
+        self, settings: dict, content: dict, arrays: dict[str, np.ndarray] | None = None, device: str | None = None
+    ) -> Result:
+        """Stores and returns a result; the arrays first, so that a JSON never promises arrays that are not there.
+
+        Args:
+          device: what it was computed on; None asks TensorFlow.
+
+        Raises:
+          FileError: content that no reader would believe, NaN among it; nothing is written.
+        """
+        if device is None:
+            from deepbayes.experiments.measurements.device import device as processors  # imports TensorFlow
+
+            device = processors()
+        caveat, file = DATASETS[settings["dataset"]].caveat, self.file(settings)
+        whole = {"settings": settings, "versions": versions(), "note": caveat, "device": device} | content
+        if arrays is not None:
+            whole[ARRAYS_SEAL] = arrays_sha256(arrays)
+        whole = json.loads(json.dumps(whole))  # as it will be read again
+        whole[SEAL] = content_sha256(whole)
+        try:
+            result = Result.from_json(whole)
+        except FileError as error:
+            raise FileError(f"{file} is not written: {error}") from None
         if arrays is not None:
             write_arrays(file.with_suffix(".npz"), arrays)
-        caveat = DATASETS[settings["dataset"]].caveat
-        result = {"settings": settings, "versions": versions(), "note": caveat, "device": device()} | content
-        write_json(file, result)
+        write_json(file, whole)
         return result
 
-    def arrays(self, result: dict) -> dict[str, np.ndarray]:
-        """The arrays stored with a result; none where they are missing or damaged."""
-        try:
-            return read_arrays(self.file(result["settings"]).with_suffix(".npz"))
-        except FileError:
+    def arrays(self, result: Mapping) -> dict[str, np.ndarray]:
+        """The arrays stored with a result; none where they are missing, damaged or another's, which is reported."""
+        file = self.file(result["settings"]).with_suffix(".npz")
+        if not file.exists():
             return {}
+        try:
+            arrays = read_arrays(file)
+            if not _belong(arrays, result):
+                raise FileError(f"{file} holds other arrays than {file.with_suffix('.json').name} was made with")
+        except FileError as error:
+            _warn(f"{error}; taken as missing")
+            return {}
+        return arrays
 
-    def all(self, dataset: str | None = None) -> list[dict]:
+    def all(self, dataset: str | None = None) -> list[Result]:
         """Every readable result, oldest first, then by name; damaged ones are reported and left out."""
         found = []
-        files = self.root.glob(f"{dataset or '*'}/*/*-*.json")
+        files = self.root.glob(f"{glob.escape(dataset) if dataset else '*'}/*/*-*.json")
         files = (f for f in files if f.parts[-3] != "training")  # cards of weights
-        for file in sorted(files, key=lambda f: (f.stat().st_mtime, f)):
+        for file in sorted(files, key=_age):
             try:
-                result = read_json(file)
-                if isinstance(result.get("settings"), dict) and "attack" not in result["settings"]:
-                    continue  # the card of training logits or of a student
-                _check(result, file)
-            except FileError as error:
-                print(f"warning: {error}; left out", file=sys.stderr)
+                found.append(self._read(file))
+            except _NotAResult:
                 continue
-            found.append(result)
+            except FileError as error:
+                _warn(f"{error}; left out")
         return found
 
+    def _read(self, file: Path) -> Result:
+        """Raises FileError: missing, damaged, foreign, edited, of an older version, or under another's name."""
+        try:
+            content = read_json(file)
+        except RecursionError:
+            raise FileError(f"{file} is damaged (nested without end)") from None
+        if isinstance(content.get("settings"), dict) and "attack" not in content["settings"]:
+            raise _NotAResult(f"{file} is a card")
+        try:
+            result = Result.from_json(content)
+        except FileError as error:
+            raise FileError(f"{file} is {error}") from None
+        if self.file(result.settings) != file:
+            raise FileError(f"{file} holds other settings than its name says")
+        return result
 
-def _check(result: dict, file: Path) -> None:
-    """Raises FileError for a foreign file, an edited one, one of an older version."""
-    if wrong := faults(result):
-        raise FileError(f"{file} is not a result of this program ({', '.join(wrong)})")
+
+class _NotAResult(FileError):
+    """The card of training logits or of a student."""
+
+
+def _age(file: Path) -> tuple[float, Path]:
+    try:
+        return file.stat().st_mtime, file
+    except OSError:  # a broken link: reading it says so
+        return 0.0, file
+
+
+def _belong(arrays: dict[str, np.ndarray], result: Mapping) -> bool:
+    """Whether arrays are those that a result was stored with; of older versions, whether they fit it."""
+    if ARRAYS_SEAL in result:
+        return result[ARRAYS_SEAL] == arrays_sha256(arrays)
+    n = result["settings"]["num_images"]
+    if any(a.shape[:1] != (n,) for name, a in arrays.items() if not name.startswith("examples")):
+        return False
+    if any(a.dtype.kind not in "biuf" or not np.isfinite(a).all() for a in arrays.values()):
+        return False
+    if "examples" in arrays and not _are_examples(arrays, n):
+        return False
+    if "logits" in arrays and "predictions" in result:
+        return arrays["logits"].argmax(axis=1).tolist() == result["predictions"]
+    return "successes" not in result or int(arrays.get("success", np.array(-1)).sum()) == result["successes"]["count"]
+
+
+def _are_examples(arrays: dict[str, np.ndarray], n: int) -> bool:
+    rows = arrays.get("examples_row", np.array(-1))
+    return (
+        rows.shape == arrays["examples"].shape[:1]
+        and rows.dtype.kind in "iu"
+        and bool(np.all((rows >= 0) & (rows < n)))
+    )
+
+
+def _warn(text: str) -> None:
+    print(f"warning: {visible(text)}", file=sys.stderr)

@@ -1,12 +1,45 @@
-"""What tells one result from another in tables: its run, its attack, the name of its row."""
+"""What tells one result from another: the hash of its settings, its file, its run, its attack, the name of its row."""
 
-from collections.abc import Callable, Iterator
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import NamedTuple
 
-from deepbayes.experiments.measurements.batches import USUAL
-from deepbayes.experiments.reporting.detection_tables import SHIPPED_CALIBRATION, USUAL_FPR
-from deepbayes.experiments.settings.attack_plan import changed_options
+from deepbayes.attacks.registry import ATTACKS
+from deepbayes.experiments.settings.attack_plan import changed_options, value_of
+from deepbayes.experiments.store.names import safe_stem
 from deepbayes.reference.published import WEIGHTS_MARK
+
+USUAL_BATCH = 20
+"""Images at once where nobody says; a result names its batch only where its images see each other."""
+USUAL_FPR = 0.05
+"""Share of training images that the paper's thresholds reject, and ours where nobody says."""
+SHIPPED_CALIBRATION = 55_000
+"""Training images that the thresholds of the shipped weights are set on."""
+STUDENT_MARK = f"{WEIGHTS_MARK}student-"
+
+
+def settings_hash(settings: Mapping) -> str:
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:10]
+
+
+def result_file(settings: Mapping) -> Path:
+    """<dataset>/<victim>/<label>-<hash>.json, in the store, of the result of these settings."""
+    label = settings["attack"] + ("_targeted" if settings.get("targeted") else "")
+    if settings["attack"] in ATTACKS:
+        parameter, value = ATTACKS[settings["attack"]].parameter, value_of(settings)
+        two_digits = f"{value:.2f}"
+        label += f"_{parameter}{two_digits if float(two_digits) == value else value}"
+    if through := settings.get("through"):
+        label = f"{through['kind']}_{label}" + (f"_from_{through['source']}" if "source" in through else "")
+    if "against" in settings:
+        label += f"_{settings['against']}"
+    elif "detection" in settings:
+        detection = settings["detection"]
+        label = f"detect_{label}" + (f"_guard_{detection['guard']}" if detection["chosen_guard"] else "")
+    folder = Path(safe_stem(settings["dataset"])) / safe_stem(settings["victim"])
+    return folder / f"{safe_stem(label)}-{settings_hash(settings)}.json"
 
 
 class RunKey(NamedTuple):
@@ -20,13 +53,13 @@ class RunKey(NamedTuple):
     left_out: str
 
 
-def run_of(result: dict) -> RunKey:
+def run_of(result: Mapping) -> RunKey:
     s = result["settings"]
     left_out = s.get("left_out", "")
     return RunKey(s["dataset"], s["protocol"]["name"], s.get("samples"), s["seed"], s["num_images"], left_out)
 
 
-def attack_of(settings: dict) -> tuple:
+def attack_of(settings: Mapping) -> tuple:
     """What tells one attack from another: name, whether targeted, changed options, and by way of what."""
     through, changed = settings.get("through", {}), changed_options(settings)
     if "student_images" in through:
@@ -35,7 +68,7 @@ def attack_of(settings: dict) -> tuple:
         changed |= {"fpr": evaded["rate"]} if evaded["rate"] != USUAL_FPR else {}
         images = evaded["calibration"]["images"]
         changed |= {"calibration_images": images} if images != SHIPPED_CALIBRATION else {}
-    usual = min(USUAL, settings["num_images"])
+    usual = min(USUAL_BATCH, settings["num_images"])
     if settings.get("batch_size", usual) != usual:
         changed["batch_size"] = settings["batch_size"]
     return settings["attack"], settings["targeted"], tuple(sorted(changed.items())), through.get("kind", "")
@@ -45,7 +78,7 @@ _GRADIENTS = {"full_gradient", "gradient_drops"}
 """What settings say of the gradient followed, where a victim has a cheaper one."""
 
 
-def attacks(results: list[dict]) -> Iterator[tuple[tuple, dict]]:
+def attacks(results: Iterable[Mapping]) -> Iterator[tuple[tuple, Mapping]]:
     """(attack, result) of all but clean results.
 
     A victim without a cheaper gradient follows the full one either way: what it has stands wherever the run's others
@@ -65,7 +98,7 @@ def attacks(results: list[dict]) -> Iterator[tuple[tuple, dict]]:
             yield attack, result
 
 
-def namer(results: list[dict]) -> Callable[[dict, str], str]:
+def namer(results: Iterable[Mapping]) -> Callable[[Mapping, str], str]:
     """(settings with a classifier's weights, its name) -> its name in tables, with them where several share it."""
     weights: dict[str, set] = {}
     for s in (r["settings"] for r in results):
@@ -74,21 +107,18 @@ def namer(results: list[dict]) -> Callable[[dict, str], str]:
             guard = s["detection"]["guard_settings"]
             weights.setdefault(s["detection"]["guard"], set()).add(guard.get("weights_sha256"))
 
-    def name_of(settings: dict, name: str) -> str:
+    def name_of(settings: Mapping, name: str) -> str:
         sha256 = settings.get("weights_sha256")
         return f"{name}{WEIGHTS_MARK}{sha256[:6]}" if sha256 and len(weights.get(name, ())) > 1 else name
 
     return name_of
 
 
-STUDENT_MARK = f"{WEIGHTS_MARK}student-"
-
-
-def row_namer(results: list[dict]) -> Callable[[dict], str]:
+def row_namer(results: Iterable[Mapping]) -> Callable[[Mapping], str]:
     """Result of an attack -> name of its row: its victim's, with the student's weights where an attack had several."""
     name_of, students = namer(results), {}
 
-    def copied(result: dict) -> tuple:
+    def copied(result: Mapping) -> tuple:
         s = result["settings"]
         return name_of(s, s["victim"]), attack_of(s), run_of(result)
 
@@ -97,9 +127,11 @@ def row_namer(results: list[dict]) -> Callable[[dict], str]:
         if "student_images" in through:
             students.setdefault(copied(result), set()).add(through["weights_sha256"])
 
-    def row_of(result: dict) -> str:
+    def row_of(result: Mapping) -> str:
+        if "student_images" not in result["settings"].get("through", {}):
+            return name_of(result["settings"], result["settings"]["victim"])
         name, *_ = key = copied(result)
-        several = len(students.get(key, ())) > 1
+        several = len(students[key]) > 1
         return name + (STUDENT_MARK + result["settings"]["through"]["weights_sha256"][:6] if several else "")
 
     return row_of
