@@ -185,3 +185,8 @@ def default_name(data_dir: Path | None) -> str:
     from deepbayes.data import mnist
 
     return "mnist" if mnist.find(data_dir) else "mnist5k"
+
+
+def caveat(name: str) -> str:
+    """What must be said of a data set; "" of one that is not registered in this process, such as a user's own."""
+    return DATASETS[name].caveat if name in DATASETS else ""

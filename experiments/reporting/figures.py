@@ -18,18 +18,28 @@ from deepbayes.models.registry import BASELINE, CLASSIFIERS, DISCRIMINATIVE, GEN
 from deepbayes.reference.published import curve_of_2019, paper_accuracy, paper_images
 
 _MARKERS = "osD^vPX*<>"
-_COLOURS = {"G": plt.get_cmap("Blues"), "D": plt.get_cmap("Oranges")}
+_COLOURS = {
+    group: plt.get_cmap(name)
+    for group, name in ((GENERATIVE, "Blues"), (DISCRIMINATIVE, "Oranges"), (BASELINE, "Greens"))
+}
 
 
 def style(names: list[str]) -> dict[str, dict]:
-    """Blue for generative, orange for discriminative classifiers, grey for others; a marker each."""
+    """Blue for generative, orange for discriminative classifiers, green for baselines, grey for a user's.
+
+    A registered name has the same colour and marker in every figure.
+    """
     styles = {}
     for k, name in enumerate(names):
-        initial = name[:1]
-        family = [n for n in names if n[:1] == initial]
-        shade = 0.45 + 0.5 * family.index(name) / max(len(family) - 1, 1)
-        colour = _COLOURS[initial](shade) if initial in _COLOURS else str(0.3 + 0.1 * (k % 4))
-        styles[name] = {"color": colour, "marker": _MARKERS[k % len(_MARKERS)], "markersize": 5}
+        base = base_name(name)
+        if base in CLASSIFIERS:
+            group = CLASSIFIERS[base].group
+            family = [n for n, spec in CLASSIFIERS.items() if spec.group == group]
+            shade = 0.45 + 0.5 * family.index(base) / max(len(family) - 1, 1)
+            colour, marker = _COLOURS[group](shade), _MARKERS[list(CLASSIFIERS).index(base) % len(_MARKERS)]
+        else:
+            colour, marker = str(0.3 + 0.1 * (k % 4)), _MARKERS[-1 - k % 3]
+        styles[name] = {"color": colour, "marker": marker, "markersize": 5}
     return styles
 
 
@@ -147,41 +157,34 @@ def heat_map(group: TransferGroup, file: Path) -> Path:
 
 
 def training_curves(dataset: str, histories: dict[str, list[dict]], file: Path) -> Path:
-    """Bound, with and without a density of x, and validation accuracy by epoch, a line a classifier.
+    """What training ascends, and validation accuracy, by epoch, a line a classifier.
 
-    Where it is known how the 2019 code learns one, a panel shows its first epochs beside ours.
+    Bounds with and without a density of x are on scales of their own. Where it is known how the 2019 code learns one, a
+    panel shows its first epochs beside ours.
     """
     styles = style(list(histories))
-    dense = {name: _has_density(name) for name in histories}
+    scales = {name: (_objective(rows), _has_density(name)) for name, rows in histories.items()}
+    panels = sorted(set(scales.values()), reverse=True)
     curves_2019 = {name: curve for name in histories if (curve := curve_of_2019(dataset, name))}
-    width = len(set(dense.values())) + 1 + len(curves_2019)
-    shape = (1, width) if width < 4 else (2, 2)
+    width = len(panels) + 1 + len(curves_2019)
+    rows_of_panels = -(-width // 3)
+    shape = (rows_of_panels, -(-width // rows_of_panels))
     figure, axes = plt.subplots(*shape, figsize=(4.6 * shape[1], 4 * shape[0]), squeeze=False)
     axes = list(axes.flat)
-    *bounds, accuracy = axes[: width - len(curves_2019)]
-    for axis, has_density in zip(bounds, sorted(set(dense.values()), reverse=True), strict=True):
-        shown = {name: rows for name, rows in histories.items() if dense[name] == has_density}
-        for name, rows in shown.items():
-            axis.plot(
-                [r["epoch"] for r in rows],
-                [r["bound"] for r in rows],
-                label=as_label(name),
-                **styles[name],
-                markevery=5,
-            )
-        lowest = min(r["bound"] for rows in shown.values() for r in rows[min(_STEEP, len(rows)) - 1 :])
-        highest = max(r["bound"] for rows in shown.values() for r in rows)
-        axis.set(ylabel="lower bound (nats, mean over the epoch)", title="training bound")
-        if lowest < highest:
-            axis.set_ylim(lowest - 0.05 * (highest - lowest), highest + 0.05 * (highest - lowest))
+    for axis in axes[width:]:
+        axis.remove()
+    *ascended, accuracy = axes[: len(panels) + 1]
+    for axis, panel in zip(ascended, panels, strict=True):
+        shown = {name: rows for name, rows in histories.items() if scales[name] == panel}
+        _ascent(axis, panel[0], shown, styles)
     for name, rows in histories.items():
         accuracy.plot(*_accuracies(rows), label=as_label(name), **styles[name])
     accuracy.set(ylabel="accuracy (%)", title="validation accuracy")
-    for axis, (name, curve) in zip(axes[width - len(curves_2019) :], curves_2019.items(), strict=True):
+    for axis, (name, curve) in zip(axes[len(panels) + 1 : width], curves_2019.items(), strict=True):
         axis.plot(*_accuracies(histories[name]), label="ours", **styles[name])
         axis.plot(*_accuracies(curve), "k--", linewidth=1, label="2019 code")
         axis.set(ylabel="accuracy (%)", title=f"{name} beside the 2019 code", xlim=(0, 1.3 * curve[-1]["epoch"]))
-    for axis in axes:
+    for axis in axes[:width]:
         axis.set_xlabel("epoch")
         axis.grid(alpha=0.3)
         axis.legend(fontsize=8)
@@ -189,8 +192,25 @@ def training_curves(dataset: str, histories: dict[str, list[dict]], file: Path) 
     return save(figure, file)
 
 
+def _ascent(axis, what: str, shown: dict[str, list[dict]], styles: dict) -> None:
+    """One panel of what training ascends."""
+    for name, rows in shown.items():
+        x, y = [r["epoch"] for r in rows], [r[what] for r in rows]
+        axis.plot(x, y, label=as_label(name), **styles[name], markevery=5)
+    lowest = min(r[what] for rows in shown.values() for r in rows[min(_STEEP, len(rows)) - 1 :])
+    highest = max(r[what] for rows in shown.values() for r in rows)
+    axis.set(ylabel=f"{what} (nats, mean over the epoch)", title=f"training: {what}")
+    if lowest < highest:
+        axis.set_ylim(lowest - 0.05 * (highest - lowest), highest + 0.05 * (highest - lowest))
+
+
+def _objective(rows: list[dict]) -> str:
+    """The history's column behind the epoch: what was ascended."""
+    return list(rows[0])[1]
+
+
 _STEEP = 5
-"""Epochs in which a bound rises so fast that an axis from its start on would flatten the rest."""
+"""Epochs in which it rises so fast that an axis from its start on would flatten the rest."""
 
 
 def _has_density(name: str) -> bool:

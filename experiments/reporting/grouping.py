@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from deepbayes.data.registry import DATASETS
+from deepbayes.data.registry import caveat
 from deepbayes.experiments.reporting.detection_tables import DetectionGroup, OodGroup
 from deepbayes.experiments.reporting.tables import Group
 from deepbayes.experiments.reporting.transfer_tables import TransferGroup
@@ -14,23 +14,22 @@ from deepbayes.experiments.store.result import (
     OutOfDistributionResult,
     Result,
 )
-from deepbayes.models.deep_bayes.factorisation import SEVEN_NAMES
+from deepbayes.models.registry import place
 
 
 def in_usual_order(results: Iterable[Result]) -> list[Result]:
-    """By classifier: the seven first, others by name; several weights of one name side by side."""
-    order = {name: k for k, name in enumerate(SEVEN_NAMES)}
+    """By classifier: registered ones in their order, others by name; several weights of one name side by side."""
 
-    def place(result: Result) -> tuple:
+    def key(result: Result) -> tuple:
         s, name = result.settings, result.classifier
         student = s.get("through", {}).get("weights_sha256", "")
-        return order.get(name, len(order)), name, s.get("weights_sha256", ""), student
+        return place(name), name, s.get("weights_sha256", ""), student
 
-    return sorted(results, key=place)
+    return sorted(results, key=key)
 
 
 def fields_of(run: RunKey) -> dict:
-    return run._asdict() | {"note": DATASETS[run.dataset].caveat}
+    return run._asdict() | {"note": caveat(run.dataset)}
 
 
 def _attack_fields(kind: tuple) -> dict:

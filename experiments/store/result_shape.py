@@ -1,11 +1,11 @@
 """What a stored result must hold to be believed: tells foreign, edited and older files from this program's results."""
 
 import math
+import re
 from types import NoneType
 from typing import Any
 
 from deepbayes.attacks.registry import ATTACKS
-from deepbayes.data.registry import DATASETS
 from deepbayes.detect.registry import DETECTORS
 from deepbayes.experiments.settings.protocol import PROTOCOLS
 from deepbayes.experiments.store.rate import Rate
@@ -43,7 +43,7 @@ def faults(result: dict) -> list[str]:
 def _unknown(s: dict, result: dict) -> list[str]:
     known = {
         f"attack {s['attack']}": s["attack"] in ATTACKS or s["attack"] in _OTHERS,
-        f"dataset {s['dataset']}": s["dataset"] in DATASETS,
+        f"dataset {s['dataset']}": re.fullmatch(r"[A-Za-z0-9_-]+", s["dataset"]) is not None,
         f"protocol {s['protocol']['name']}": s["protocol"]["name"] in PROTOCOLS,
     }
     detectors = result.get("detectors") if isinstance(result.get("detectors"), dict) else {}

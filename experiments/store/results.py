@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from deepbayes.data.registry import DATASETS
+from deepbayes.data.registry import caveat
 from deepbayes.experiments.store.identity import result_file, settings_hash
 from deepbayes.experiments.store.names import visible
 from deepbayes.experiments.store.result import Result
@@ -77,8 +77,8 @@ class ResultsStore:
             from deepbayes.experiments.measurements.device import device as processors  # imports TensorFlow
 
             device = processors()
-        caveat, file = DATASETS[settings["dataset"]].caveat, self.file(settings)
-        whole = {"settings": settings, "versions": versions(), "note": caveat, "device": device} | content
+        note, file = caveat(settings["dataset"]), self.file(settings)
+        whole = {"settings": settings, "versions": versions(), "note": note, "device": device} | content
         if arrays is not None:
             whole[ARRAYS_SEAL] = arrays_sha256(arrays)
         whole = json.loads(json.dumps(whole))  # as it will be read again
