@@ -8,9 +8,7 @@ and 0.02 for the reading of the paper's plot; and the 95 % error of both means w
 successes is compared from ten of them on.
 """
 
-import csv
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from functools import cache
 from math import hypot, sqrt
 from pathlib import Path
@@ -18,18 +16,16 @@ from pathlib import Path
 from deepbayes.data.registry import DATASETS
 from deepbayes.experiments.reporting.identity import attack_of
 from deepbayes.experiments.reporting.summary_tables import BEYOND
-from deepbayes.models.files import FileError
-from deepbayes.reference.published import FILE, Key, Published, published, published_values
+from deepbayes.reference.published import Key, Published, published, published_values
 from deepbayes.reproduction.comparability import MEDIAN_STEPS, PAPERS_IMAGES, differs_from_the_paper, index_fault, trap
 from deepbayes.reproduction.estimates import Measured
 
-WIDER = FILE.with_name("tolerances.csv")
-"""Reasons for wider tolerances: patterns of dataset, classifier, attack, parameter, metric; tolerance; reason."""
 CLEAN, ATTACKED, DETECTION = 1.0, 6.0, 10.0
 L2_SHARE, L2_READING = 0.1, 0.02
 FEW_SUCCESSES = 10
 """Below which neither the spread of their norms nor that of their classes says how far a mean is off."""
-WITHIN, OUTSIDE, INCOMPARABLE = "within", "outside", "not comparable"
+WITHIN, OUTSIDE, KNOWN, INCOMPARABLE = "within", "outside", "known", "not comparable"
+"""Verdicts. `known` is given by reproduction/known_differences.py to what is outside here."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +53,7 @@ class Comparison:
 
     Attributes:
       tolerance: what |difference| may be; None where they are not comparable.
-      reason: why not comparable, or why the tolerance is wider than the rule's.
+      reason: why not comparable, or why known to be outside.
     """
 
     ours: Measured
@@ -83,9 +79,9 @@ def compare(ours: Measured, reference: Reference, against_paper: bool = True) ->
     difference = None if ours.value is None else ours.value - reference.value
     if why_not:
         return Comparison(ours, reference, difference, None, INCOMPARABLE, why_not)
-    tolerance, reason = _tolerance(ours, reference)
+    tolerance = _tolerance(ours, reference)
     verdict = WITHIN if abs(difference) <= tolerance else OUTSIDE
-    return Comparison(ours, reference, difference, tolerance, verdict, reason)
+    return Comparison(ours, reference, difference, tolerance, verdict, "")
 
 
 @cache
@@ -110,22 +106,18 @@ def _fooled(key: Key) -> float:
     return 1 - published_values().get(key._replace(metric="accuracy_percent"), 0.0) / 100
 
 
-def _tolerance(ours: Measured, reference: Reference) -> tuple[float, str]:
-    key = ours.key
-    for row in _wider():
-        if all(fnmatchcase(getattr(key, name), row[name]) for name in Key._fields):
-            return float(row["tolerance"]), row["reason"]
-    means = hypot(ours.half, reference.half)
+def _tolerance(ours: Measured, reference: Reference) -> float:
+    key, means = ours.key, hypot(ours.half, reference.half)
     if key.metric.startswith("min_linf"):
         smallest, *_, largest = DATASETS[key.dataset].eps_grid
-        return ATTACKED / 100 * (largest + BEYOND - smallest) + means, ""
+        return ATTACKED / 100 * (largest + BEYOND - smallest) + means
     if key.metric == "l2_mean":
-        return L2_SHARE * reference.value + L2_READING + means, ""
+        return L2_SHARE * reference.value + L2_READING + means
     allowed = DETECTION if key.metric.startswith("tp_") else CLEAN if key.attack == "clean" else ATTACKED
     error = [1.96 * sqrt(_variance(f.value, f.n)) for f in (ours, reference)]
     if key.metric.startswith("tp_"):  # a mean over classes is never more certain than one over images
         error = [max(e, f.half) for e, f in zip(error, (ours, reference), strict=True)]
-    return allowed + hypot(*error), ""
+    return allowed + hypot(*error)
 
 
 def _variance(percent: float, n: int) -> float:
@@ -134,18 +126,6 @@ def _variance(percent: float, n: int) -> float:
         return 0.0
     p = (percent / 100 * n + 2) / (n + 4)
     return 1e4 * p * (1 - p) / (n + 4)
-
-
-@cache
-def _wider() -> list[dict]:
-    rows = list(csv.DictReader(WIDER.read_text("utf-8-sig").splitlines())) if WIDER.exists() else []
-    for line, row in enumerate(rows, start=2):
-        whole = all(row.get(name) for name in (*Key._fields, "tolerance", "reason"))
-        if not whole or not row["tolerance"].replace(".", "", 1).isdigit():
-            raise FileError(
-                f"{WIDER}, line {line}: takes {', '.join(Key._fields)} (patterns), a tolerance and its reason"
-            )
-    return rows
 
 
 def earlier(figures: list[Measured], folder: Path) -> dict[tuple, Reference]:

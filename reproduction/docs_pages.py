@@ -1,7 +1,7 @@
 """The measured parts of docs/reproduction.md and README.md, from the results that come with the project.
 
-`python -m reproduction.page` writes them anew between `<!-- measured: NAME -->` and `<!-- end -->`; tests hold both
-files to them.
+`python -m deepbayes.reproduction.docs_pages` writes them anew between `<!-- measured: NAME -->` and `<!-- end -->`;
+tests hold both files to them.
 """
 
 import re
@@ -20,7 +20,7 @@ from deepbayes.reference.published import Key, published_values
 from deepbayes.reproduction import regression_report
 from deepbayes.reproduction.collect import COMMITTED, best, figures_of, figures_that_count
 from deepbayes.reproduction.comparability import IN_KEYS
-from deepbayes.reproduction.compare import INCOMPARABLE, OUTSIDE, WITHIN
+from deepbayes.reproduction.compare import INCOMPARABLE, KNOWN, OUTSIDE, WITHIN
 from deepbayes.reproduction.estimates import key_of
 from deepbayes.reproduction.paper_tables import tables_of
 from deepbayes.reproduction.regression import compared
@@ -105,21 +105,22 @@ def _label(settings: dict) -> str:
 
 
 def summary(_: str) -> str:
-    """How many figures of each kind are within, outside and not comparable."""
+    """How many figures of each kind are within, outside, known to differ and not comparable."""
     where = "The results that come with the project against the paper"
     return regression_report.summary(_comparisons(), where).markdown()
 
 
 def listing(title: str) -> str:
-    """One of the regression's lists: "Outside", "Not comparable"."""
+    """One of the regression's lists: "Outside", "Known", "Why known", "Not comparable"."""
     found = [t for t in regression_report.listings(_comparisons()) if t.title == title]
     return found[0].markdown() if found else "None."
 
 
 def count(what: str) -> str:
-    """How many figures are "within", "outside", "comparable" (both), "not"; "within pgd": of its accuracies."""
+    """How many are "within", "outside", "known", "comparable" (all three), "not"; "within pgd": of its accuracies."""
     verdict, _, attack = what.partition(" ")
-    wanted = {"within": (WITHIN,), "outside": (OUTSIDE,), "comparable": (WITHIN, OUTSIDE), "not": (INCOMPARABLE,)}
+    wanted = {v: (v,) for v in (WITHIN, OUTSIDE, KNOWN)}
+    wanted |= {"comparable": (WITHIN, OUTSIDE, KNOWN), "not": (INCOMPARABLE,)}
     found = [c for c in _comparisons() if c.verdict in wanted[verdict]]
     if attack:
         found = [c for c in found if (c.ours.key.attack, c.ours.key.metric) == (attack, "accuracy_percent")]

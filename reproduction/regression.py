@@ -1,7 +1,7 @@
 """`regression`: every stored result held against the paper's figures, or against an earlier results folder.
 
-Exit code 0 where every comparable figure is within its tolerance, 1 where one is outside, 2 where there is nothing to
-compare. Reports: regression.md, .html (one file, figures inside), .xml (JUnit: a test case a figure).
+Exit code 0 where every comparable figure is within its tolerance or known to differ, 1 where one is outside, 2 where
+there is nothing to compare. Reports: regression.md, .html (one file, figures inside), .xml (JUnit: a case a figure).
 """
 
 import argparse
@@ -26,6 +26,7 @@ from deepbayes.reproduction.compare import (
     same_run,
 )
 from deepbayes.reproduction.estimates import Measured, measured
+from deepbayes.reproduction.known_differences import mark_known, no_longer_there
 from deepbayes.reproduction.paper_tables import METRICS
 
 
@@ -37,6 +38,8 @@ def run(options: argparse.Namespace) -> int:
     files = regression_report.write(comparisons, gone, where, options.output / "regression")
     shown = [regression_report.summary(comparisons, where), *regression_report.listings(comparisons, gone)]
     print_tables((table.rich() for table in shown), files[0])
+    for line in [] if _is_folder(options.against) else no_longer_there(comparisons):
+        say(line)
     say("reports: " + ", ".join(str(f) for f in files))
     if all(c.verdict == INCOMPARABLE for c in comparisons):
         raise UsageError("nothing was comparable, so nothing was checked; see the reasons above")
@@ -51,26 +54,34 @@ def compared(folders: list[Path], against: Path | None = None) -> tuple[list[Com
 
     Raises:
       UsageError: no results there, no reference there, or none that measure the same.
+      FileError: reference/known_differences.csv is not in order.
     """
     if against is not None and not against.is_dir() and against.resolve() != FILE:
         lacks = "" if against.exists() else ", which does not exist"
         raise UsageError(f"--against takes a results folder or {FILE}, not {against}{lacks}")
     figures, gone = _figures(folders), []
-    if against is None or against.is_file():
+    to_the_paper = not _is_folder(against)
+    if to_the_paper:
         reference = papers_figures()
-        pairs = [(f, reference.get(f.key), True) for f in figures]
+        pairs = [(f, reference.get(f.key)) for f in figures]
     else:
         before = _figures([against])
         reference = earlier(before, against)
-        pairs = [(f, reference.get(same_run(f), reference.get(identity(f))), False) for f in figures]
+        pairs = [(f, reference.get(same_run(f), reference.get(identity(f)))) for f in figures]
         there = {identity(f) for f in figures}
         gone = list({identity(f): f for f in before if identity(f) not in there}.values())
-    found = [compare(figure, ref, to_paper) for figure, ref, to_paper in pairs if ref is not None]
+    found = [compare(figure, ref, to_the_paper) for figure, ref in pairs if ref is not None]
     if not found:
         raise UsageError(
             f"none of the {len(figures)} figures in {_listed(folders)} has a reference in {against or FILE}"
         )
-    return sorted(found, key=_place), gone
+    found = sorted(found, key=_place)
+    return (mark_known(found) if to_the_paper else found), gone
+
+
+def _is_folder(against: Path | None) -> bool:
+    """Whether that is an earlier results folder, in which no difference is a known one; else it is the paper."""
+    return against is not None and against.is_dir()
 
 
 def _place(c: Comparison) -> tuple:

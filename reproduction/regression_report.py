@@ -20,7 +20,7 @@ from deepbayes.models.deep_bayes.factorisation import SEVEN_NAMES
 from deepbayes.models.files import atomic
 from deepbayes.reproduction.collect import best
 from deepbayes.reproduction.comparability import IN_KEYS, differs_from_the_paper
-from deepbayes.reproduction.compare import INCOMPARABLE, OUTSIDE, WITHIN, Comparison
+from deepbayes.reproduction.compare import INCOMPARABLE, KNOWN, OUTSIDE, WITHIN, Comparison
 from deepbayes.reproduction.estimates import Measured
 from deepbayes.reproduction.figure import ATTACKS_OF, TRANSFER, draw
 from deepbayes.reproduction.paper_tables import IN_PIXELS
@@ -30,16 +30,17 @@ body { font: 15px/1.45 system-ui, sans-serif; margin: 2em auto; max-width: 85em;
 table { border-collapse: collapse; margin: 1em 0 } th, td { padding: .25em .7em; border-bottom: 1px solid #ddd }
 td { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums }
 td:first-child, th:first-child { text-align: left } td.text { text-align: left; white-space: normal; min-width: 20em }
-tr.outside td { background: #fdeaea } caption, p.caption { color: #555; text-align: left }
+tr.outside td { background: #fdeaea } tr.known td { background: #fff6dc }
+caption, p.caption { color: #555; text-align: left }
 img { max-width: 100% } h1 { font-size: 1.5em } h2 { font-size: 1.2em; margin-top: 2em }
 """
 _LINE = 60
 """Letters from which on a cell is text that wraps."""
-_VERDICTS = (WITHIN, OUTSIDE, INCOMPARABLE)
+_VERDICTS = (WITHIN, OUTSIDE, KNOWN, INCOMPARABLE)
 
 
 def summary(comparisons: list[Comparison], where: str) -> Table:
-    """How many figures of each attack and metric are within, outside and not comparable."""
+    """How many figures of each attack and metric are within, outside, known to differ and not comparable."""
     counts: dict[tuple, Counter] = {}
     for c in comparisons:
         counts.setdefault(_kind(c.ours), Counter())[c.verdict] += 1
@@ -48,31 +49,31 @@ def summary(comparisons: list[Comparison], where: str) -> Table:
     caption = (
         f"{where}; last column: of the comparable. Within: the difference is at most the 95 % error of both figures "
         "plus 1 point (clean accuracy), 6 (under attack) or 10 (detection rates); others as reproduction/compare.py "
-        "says. tp: the share of successful attacks that a detector notices; min linf: the smallest eps that fools; "
+        "says. Known: outside, and explained in reference/known_differences.csv. "
+        "tp: the share of successful attacks that a detector notices; min linf: the smallest eps that fools; "
         "from: whose images a transfer moves."
     )
     return Table("Regression", ["", *_VERDICTS, "within, %"], rows, caption)
 
 
 def _share(counts: Counter) -> str:
-    comparable = counts[WITHIN] + counts[OUTSIDE]
+    comparable = counts[WITHIN] + counts[OUTSIDE] + counts[KNOWN]
     return f"{100 * counts[WITHIN] / comparable:.0f}" if comparable else "-"
 
 
 def listings(comparisons: list[Comparison], gone: list[Measured] = ()) -> list[Table]:
-    """The figures outside, the reasons why others are not comparable, and what only the earlier results have."""
-    outside = [c for c in comparisons if c.verdict == OUTSIDE]
-    found = [_brief("Outside", outside)] if outside else []
+    """The figures outside, those known to be, why others are not comparable, what only the earlier results have."""
+    found = []
+    for verdict in (OUTSIDE, KNOWN):
+        if those := [c for c in comparisons if c.verdict == verdict]:
+            found.append(_brief(verdict.capitalize(), those))
+    if reasons := Counter(c.reason for c in comparisons if c.verdict == KNOWN):
+        rows = [[reason, str(n)] for reason, n in reasons.most_common()]
+        found.append(Table("Why known", ["why", "figures"], rows, "From reference/known_differences.csv."))
     reasons = Counter(c.reason for c in comparisons if c.verdict == INCOMPARABLE)
     if reasons:
         rows = [[reason, str(n)] for reason, n in reasons.most_common()]
         found.append(Table("Not comparable", ["why", "figures"], rows, "Listed one by one in the reports."))
-    wider = [c for c in comparisons if c.verdict != INCOMPARABLE and c.reason]
-    if wider:
-        rows = [[_name(c), _number(c, c.tolerance), c.reason] for c in wider]
-        found.append(
-            Table("Wider tolerances", ["figure", "tolerance", "reason"], rows, "From reference/tolerances.csv.")
-        )
     if gone:
         rows = [[" ".join(kind), str(n)] for kind, n in Counter(map(_kind, gone)).items()]
         found.append(Table("Only in the earlier results", ["", "figures"], rows, "Not measured again, so not held."))
@@ -162,16 +163,19 @@ def _junit(comparisons: list[Comparison], where: str) -> str:
     count = Counter(c.verdict for c in comparisons)
     suite = ElementTree.Element(
         "testsuite", name=f"regression: {where}", tests=str(len(comparisons)), failures=str(count[OUTSIDE]),
-        skipped=str(count[INCOMPARABLE]), errors="0",
+        skipped=str(count[KNOWN] + count[INCOMPARABLE]), errors="0",
     )  # fmt: skip
     for c, name in zip(comparisons, _names(comparisons), strict=True):
         case = ElementTree.SubElement(
             suite, "testcase", classname=f"{c.ours.key.dataset}.{c.ours.key.attack}", name=name
         )
         text = f"ours {_number(c, c.ours.value)} (n = {c.ours.n}), theirs {_number(c, c.reference.value)}"
-        if c.verdict == OUTSIDE:
+        if c.verdict in (OUTSIDE, KNOWN):
             text += f": {_number(c, c.difference, '+')}, tolerance {_number(c, c.tolerance)}"
+        if c.verdict == OUTSIDE:
             ElementTree.SubElement(case, "failure", message=text)
+        elif c.verdict == KNOWN:
+            ElementTree.SubElement(case, "skipped", message=f"known: {c.reason}; {text}")
         elif c.verdict == INCOMPARABLE:
             ElementTree.SubElement(case, "skipped", message=c.reason)
         else:
@@ -191,7 +195,8 @@ def _page(comparisons: list[Comparison], where: str, shown: list[Table]) -> str:
 
 
 def _html_table(table: Table) -> str:
-    row_class = " class='outside'" if table.title.lower().endswith(OUTSIDE) else ""
+    verdict = table.title.lower().split()[-1] if table.heads[0] == "figure" else ""
+    row_class = f" class='{verdict}'" if verdict in (OUTSIDE, KNOWN) else ""
     head = "".join(f"<th>{html.escape(h)}</th>" for h in table.heads)
     lines = ["".join(map(_html_cell, row)) for row in table.rows]
     rows = "".join(f"<tr{row_class}>{line}</tr>" for line in lines)
@@ -208,7 +213,7 @@ def _image(content: bytes) -> str:
 
 
 def _pictures(comparisons: list[Comparison]) -> list[bytes]:
-    """Ours against theirs, a point a figure, by kind: accuracy, detection; those outside ringed."""
+    """Ours against theirs, a point a figure, by kind: accuracy, detection; outside ringed in red, known in orange."""
     kinds = {
         "accuracy (%)": [c for c in comparisons if c.ours.key.metric == "accuracy_percent"],
         "detection rate (%)": [c for c in comparisons if c.ours.key.metric.startswith("tp_")],
@@ -226,9 +231,11 @@ def _pictures(comparisons: list[Comparison]) -> list[bytes]:
             if own:
                 theirs, ours = [c.reference.value for c in own], [c.ours.value for c in own]
                 axis.plot(theirs, ours, linestyle="", label=name, **styles[name])
-        outside = [c for c in found if c.verdict == OUTSIDE]
-        rings = {"marker": "o", "markersize": 11, "markerfacecolor": "none", "markeredgecolor": "red", "linestyle": ""}
-        axis.plot([c.reference.value for c in outside], [c.ours.value for c in outside], label="outside", **rings)
+        rings = {"marker": "o", "markersize": 11, "markerfacecolor": "none", "linestyle": ""}
+        for verdict, colour in ((OUTSIDE, "red"), (KNOWN, "darkorange")):
+            if ringed := [c for c in found if c.verdict == verdict]:
+                theirs, ours = [c.reference.value for c in ringed], [c.ours.value for c in ringed]
+                axis.plot(theirs, ours, label=verdict, markeredgecolor=colour, **rings)
         axis.set(xlabel=f"theirs: {text}", ylabel="ours", xlim=(-3, 103), ylim=(-3, 103))
         axis.grid(alpha=0.3)
         axis.legend(fontsize=8)

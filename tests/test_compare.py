@@ -5,9 +5,7 @@ import dataclasses
 import pytest
 from deepbayes.attacks.registry import ATTACKS
 from deepbayes.experiments.measurements.intervals import rate
-from deepbayes.models.files import FileError
 from deepbayes.reference.published import Key
-from deepbayes.reproduction import compare as compare_module
 from deepbayes.reproduction.compare import INCOMPARABLE, OUTSIDE, WITHIN, Reference, compare, papers_figures
 from deepbayes.reproduction.estimates import Measured, measured
 
@@ -135,28 +133,6 @@ def test_the_papers_known_traps_are_not_compared(key, reason):
 def test_a_run_of_mim_whose_last_two_budgets_agree_took_40_steps_and_is_compared(name):
     for eps in (0.1, 0.2, 0.3, 0.4, 0.5):
         assert papers_figures()[Key("mnist", name, "mim", f"eps={eps}", "accuracy_percent")].why_not == ""
-
-
-def test_a_wider_tolerance_comes_with_its_reason(tmp_path, monkeypatch):
-    file = tmp_path / "tolerances.csv"
-    header = "dataset,classifier,attack,parameter,metric,tolerance,reason"
-    file.write_text(f"{header}\nmnist,GF?,pgd,*,accuracy_percent,25,another draw of the noise\n")
-    monkeypatch.setattr("deepbayes.reproduction.compare.WIDER", file)
-    compare_module._wider.cache_clear()
-    found = compare(figure(70.0), Reference(50.0, 10_000, "Table"))
-    compare_module._wider.cache_clear()
-    assert (found.verdict, found.tolerance, found.reason) == (WITHIN, 25.0, "another draw of the noise")
-
-
-@pytest.mark.parametrize("row", ["mnist,*,*,*,*,25,", "mnist,*,*,*,*,wide,noise", "mnist,*"])
-def test_a_wider_tolerance_without_reason_or_number_is_refused(tmp_path, monkeypatch, row):
-    file = tmp_path / "tolerances.csv"
-    file.write_text(f"dataset,classifier,attack,parameter,metric,tolerance,reason\n{row}\n")
-    monkeypatch.setattr("deepbayes.reproduction.compare.WIDER", file)
-    compare_module._wider.cache_clear()
-    with pytest.raises(FileError, match=r"tolerances\.csv, line 2: takes dataset"):
-        compare(figure(70.0), Reference(50.0, 10_000, "Table"))
-    compare_module._wider.cache_clear()
 
 
 def test_a_mean_norm_stands_on_ten_successes_and_is_as_uncertain_as_they_are_few():

@@ -30,8 +30,8 @@ from test_compare import figure
 
 @pytest.fixture(autouse=True)
 def no_results_that_come_with_the_project(tmp_path, monkeypatch):
-    for module in ("gathered", "regression"):
-        monkeypatch.setattr(f"reproduction.{module}.COMMITTED", tmp_path / "none")
+    for module in ("collect", "regression"):
+        monkeypatch.setattr(f"deepbayes.reproduction.{module}.COMMITTED", tmp_path / "none")
 
 
 def run(*arguments) -> int:
