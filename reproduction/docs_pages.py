@@ -66,9 +66,12 @@ def accuracy(attack: str) -> str:
 def runs(_: str) -> str:
     """What was run: a row an attack, its number of images and the classifiers that share its budgets.
 
-    Hours are an attack's where its images were made, and of every evaluation.
+    Hours are an attack's where its images were made, and of every evaluation; those of GPUs are named so.
+
+    Raises:
+      ValueError: a result of an unknown kind of device.
     """
-    budgets, seconds = {}, Counter()
+    budgets, seconds = {}, {}
     for result in _results():
         s = result["settings"]
         if s["attack"] == "clean" or "detection" in s:
@@ -77,18 +80,37 @@ def runs(_: str) -> str:
         budgets.setdefault(run, {}).setdefault(s["victim"], set()).add(value_of(s))
         moved = s.get("through", {}).get("kind") == "transfer"
         took = result["seconds"]["evaluation"] + (0 if moved else result["seconds"]["attack"])
-        seconds[run] += took * int(re.search(r"\((\d+) core", result["device"])[1])
+        count, unit = processors(result["device"])
+        seconds.setdefault(run, Counter())[unit] += count * took
     lines = ["| attack | images | budgets | classifiers | core-hours |", "|---|---:|---|---|---:|"]
     for run in sorted(budgets):
         shared: dict[frozenset, list[str]] = {}
         for victim in filter(budgets[run].get, SEVEN_NAMES):
             shared.setdefault(frozenset(budgets[run][victim]), []).append(victim)
-        (_, label, n), took = run, f"{seconds[run] / 3600:.2f}"
+        (_, label, n), took = run, _hours(seconds[run], 2)
         for values, names in shared.items():
             who = "all" if len(names) == len(SEVEN_NAMES) else ", ".join(names)
             lines.append(f"| {label} | {n:,} | {', '.join(f'{v:g}' for v in sorted(values))} | {who} | {took} |")
             took = ""
-    return "\n".join([*lines, f"| together | | | | {seconds.total() / 3600:.1f} |"])
+    return "\n".join([*lines, f"| together | | | | {_hours(sum(seconds.values(), Counter()), 1)} |"])
+
+
+def processors(device: str) -> tuple[int, str]:
+    """Of a result's device: (4, "core") of "CPU (4 cores)", (1, "GPU") of "1 GPU (NVIDIA A100), XLA".
+
+    Raises:
+      ValueError: another kind of device.
+    """
+    if found := re.match(r"CPU \((\d+) cores?\)|(\d+) GPU \(", device):
+        return int(found[1] or found[2]), "core" if found[1] else "GPU"
+    raise ValueError(f"{device!r} is no device that results name: CPU (2 cores), or 1 GPU (name), XLA")
+
+
+def _hours(seconds: Counter, digits: int) -> str:
+    """ "0.28" core-hours, "0.28 + 0.10 GPU" where some are a GPU's."""
+    cells = [f"{seconds[unit] / 3600:.{digits}f}{suffix}" for unit, suffix in (("core", ""), ("GPU", " GPU"))
+             if unit in seconds]  # fmt: skip
+    return " + ".join(cells)
 
 
 def _order(settings: dict) -> tuple:

@@ -56,6 +56,23 @@ def test_a_measured_part_is_written_anew_and_the_text_around_it_stays():
         docs_pages.filled("<!-- measured: guess -->93<!-- end -->")
 
 
+def test_hours_of_gpus_are_counted_apart_from_those_of_cores(monkeypatch):
+    results = [r for r in ResultsStore(COMMITTED).all() if _is(r, "fgsm", 1000)]
+    (one,) = results
+    on = lambda device: one | {"device": device, "seconds": {"attack": 1800.0, "evaluation": 1800.0}}  # noqa: E731
+    rows = {}
+    for devices in (["CPU (1 core)"], ["2 GPU (NVIDIA A100-SXM4-40GB), XLA"], ["CPU (4 cores)", "1 GPU (T4), XLA"]):
+        monkeypatch.setattr(docs_pages, "_results", lambda devices=devices: [on(device) for device in devices])
+        rows[len(rows)] = [line.rsplit("|", 2)[1].strip() for line in docs_pages.runs("").splitlines()[2:]]
+    assert rows == {0: ["1.00", "1.0"], 1: ["2.00 GPU", "2.0 GPU"], 2: ["4.00 + 1.00 GPU", "4.0 + 1.0 GPU"]}
+
+
+@pytest.mark.parametrize("device", ["", "TPU", "CPU", "GPU (T4)"])
+def test_an_unknown_device_is_named(device):
+    with pytest.raises(ValueError, match=re.escape(repr(device))):
+        docs_pages.processors(device)
+
+
 def test_the_worst_case_is_by_image_over_the_digits_that_all_runs_share():
     results = ResultsStore(COMMITTED).all()
     table = worst_case(results, "mnist")
