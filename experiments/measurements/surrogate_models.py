@@ -24,12 +24,12 @@ from deepbayes.experiments.measurements.nets import made_once
 from deepbayes.experiments.measurements.progress import bar, say
 from deepbayes.experiments.measurements.training_logits import training_logits
 from deepbayes.experiments.measurements.victims import Victim
+from deepbayes.experiments.settings.defaults import LOOP_EPOCHS, LOOPS, STUDENT_EPOCHS
 from deepbayes.experiments.store.results import settings_hash
 from deepbayes.models.baselines.cnn import fit
 
-LAMBDA, LOOPS, LOOP_EPOCHS = 0.1, 6, 10
+LAMBDA = 0.1
 """Of the Jacobian augmentation, the paper's (appendix E)."""
-STUDENT_EPOCHS = 10
 _QUERIED = 10_000_000
 """Positions of images that are in no data set: their noise is drawn from here on."""
 

@@ -16,17 +16,16 @@ from pathlib import Path
 import numpy as np
 from deepbayes.data.checks import DataError, Images, spread_positions
 from deepbayes.data.registry import DATASETS
-from deepbayes.experiments.measurements.batches import USUAL, batches
+from deepbayes.experiments.measurements.batches import batches
 from deepbayes.experiments.measurements.clean_accuracy import CALIBRATION, compiled_logits, noise_seed
 from deepbayes.experiments.measurements.progress import bar, say
 from deepbayes.experiments.measurements.victims import Victim
+from deepbayes.experiments.settings.defaults import DEFAULT_IMAGES, USUAL
 from deepbayes.experiments.settings.errors import UsageError
 from deepbayes.experiments.settings.protocol import Protocol
 from deepbayes.experiments.store.results import settings_hash, versions
 from deepbayes.models.files import FileError, file_sha256, read_arrays, read_json, write_arrays, write_json
 
-DEFAULT_IMAGES = 10_000
-"""Images that are computed where none ship and --calibration-images says nothing: 1,000 a class of ten."""
 _SAVE_SECONDS = 30
 
 
