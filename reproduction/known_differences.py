@@ -59,7 +59,7 @@ def mark_known(comparisons: Iterable[Comparison]) -> list[Comparison]:
 def _marked(comparison: Comparison) -> Comparison:
     if comparison.verdict != OUTSIDE:
         return comparison
-    row = next((k for k in known_differences() if k.matches(comparison.ours.key)), None)
+    row = next((k for k in known_differences() if k.matches(comparison.estimate.key)), None)
     return replace(comparison, verdict=KNOWN, reason=row.explanation) if row else comparison
 
 
@@ -67,14 +67,14 @@ def no_longer_there(comparisons: list[Comparison]) -> list[str]:
     """A line a row of the file whose figures were compared and are all within now."""
     lines = []
     for row in known_differences():
-        compared = [c for c in comparisons if c.verdict != INCOMPARABLE and row.matches(c.ours.key)]
+        compared = [c for c in comparisons if c.verdict != INCOMPARABLE and row.matches(c.estimate.key)]
         if not compared or any(c.verdict == KNOWN for c in compared):
             continue
         first = compared[0]
-        name = " ".join(part for part in first.ours.key if part)
+        name, estimate = " ".join(part for part in first.estimate.key if part), first.estimate
         lines.append(
-            f"known difference no longer there: {name} ({first.ours.value:.4g} on {first.ours.n:,} images, the paper's "
-            f"{first.reference.value:.4g}); remove it from reference/{FILE.name}, line {row.line}"
+            f"known difference no longer there: {name} ({estimate.value:.4g} on {estimate.n:,} images, the "
+            f"paper's {first.reference.value:.4g}); remove it from reference/{FILE.name}, line {row.line}"
         )
     return lines
 

@@ -7,10 +7,10 @@ from deepbayes.attacks.registry import ATTACKS
 from deepbayes.experiments.measurements.intervals import rate
 from deepbayes.reference.published import Key
 from deepbayes.reproduction.compare import INCOMPARABLE, OUTSIDE, WITHIN, Reference, compare, papers_figures
-from deepbayes.reproduction.estimates import Measured, measured
+from deepbayes.reproduction.estimates import Estimate, estimates_of
 
 
-def figure(value, n=1000, key=("mnist", "GFZ", "pgd", "eps=0.2", "accuracy_percent"), **settings) -> Measured:
+def figure(value, n=1000, key=("mnist", "GFZ", "pgd", "eps=0.2", "accuracy_percent"), **settings) -> Estimate:
     usual = {
         "dataset": key[0],
         "attack": key[2].removeprefix("transfer_"),
@@ -21,7 +21,7 @@ def figure(value, n=1000, key=("mnist", "GFZ", "pgd", "eps=0.2", "accuracy_perce
     usual["num_images"] = 10_000
     share = rate(round(value / 100 * n), n) if value is not None else {"low": None, "high": None}
     low, high = (None if share[k] is None else 100 * share[k] for k in ("low", "high"))
-    return Measured(Key(*key), value, low, high, n, usual | settings)
+    return Estimate(Key(*key), value, low, high, n, usual | settings)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_what_is_a_matter_of_chance_is_not_held_against_an_earlier_run_either():
         (("mnist", "GBZ", "pgd", "all eps", "min_linf_median"), "whole steps"),
     ],
 )
-def test_the_papers_known_traps_are_not_compared(key, reason):
+def test_what_is_not_like_for_like_in_the_paper_is_not_compared(key, reason):
     reference = papers_figures()[Key(*key)]
     assert reason in reference.why_not
     assert compare(figure(reference.value, key=key), reference).verdict == INCOMPARABLE
@@ -143,7 +143,7 @@ def test_a_mean_norm_stands_on_ten_successes_and_is_as_uncertain_as_they_are_few
         "accuracy": rate(100 - n, 100),
         "perturbation": {"n": n, "l2": {"mean": 0.5, "std": 0.2}},
     }
-    one, few, many = (next(f for f in measured([result(n)]) if f.key == key) for n in (1, 9, 100))
+    one, few, many = (next(f for f in estimates_of([result(n)]) if f.key == key) for n in (1, 9, 100))
     assert (one.low, one.half) == (None, 0.0)
     assert few.half == pytest.approx(2.306 * 0.2 / 8**0.5, rel=1e-3)  # t of 8 degrees of freedom
     assert many.half == pytest.approx(1.984 * 0.2 / 99**0.5, rel=1e-3)

@@ -41,7 +41,7 @@ def against(value: float, **changed):
 def test_every_row_that_comes_with_the_project_is_of_a_shipped_figure_and_explains_it():
     comparisons = compared([COMMITTED])[0]
     known = [c for c in comparisons if c.verdict == KNOWN]
-    assert Counter(sum(k.matches(c.ours.key) for c in known) for k in known_differences()) == {1: len(known)}
+    assert Counter(sum(k.matches(c.estimate.key) for c in known) for k in known_differences()) == {1: len(known)}
     assert not no_longer_there(comparisons)
     assert not any(c.verdict == OUTSIDE for c in comparisons)
     assert all(abs(c.difference) > c.tolerance for c in known)

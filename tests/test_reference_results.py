@@ -8,11 +8,10 @@ from deepbayes.data import mnist
 from deepbayes.experiments.command_line import main
 from deepbayes.experiments.measurements.intervals import rate
 from deepbayes.experiments.store.results import ResultsStore
-from deepbayes.models.deep_bayes.factorisation import SEVEN_NAMES
 from deepbayes.models.zoo import usable_card
-from deepbayes.reference.published import Key
+from deepbayes.reference.published import PAPER_CLASSIFIERS, Key
 from deepbayes.reproduction import docs_pages
-from deepbayes.reproduction.collect import COMMITTED, figures_that_count
+from deepbayes.reproduction.collect import COMMITTED, accepted_estimates
 from deepbayes.reproduction.compare import INCOMPARABLE, KNOWN, OUTSIDE, WITHIN
 from deepbayes.reproduction.regression import compared
 from deepbayes.reproduction.worst_case import worst_case
@@ -25,7 +24,7 @@ def comparisons():
 
 def test_they_are_of_the_shipped_weights_the_official_test_set_and_the_papers_protocol():
     results = ResultsStore(COMMITTED).all()
-    cards = {name: usable_card("mnist", name)["sha256"] for name in SEVEN_NAMES}
+    cards = {name: usable_card("mnist", name)["sha256"] for name in PAPER_CLASSIFIERS}
     assert results
     for result in results:
         s = result["settings"]
@@ -121,8 +120,8 @@ def test_a_table_prints_from_them_without_running_anything(name, tmp_path, capsy
 def test_table_f4_prints_from_them_at_the_c_that_was_run_on_all_and_names_the_rest(tmp_path, capsys):
     assert main.main(["table", "F.4", "--output", str(tmp_path)]) == 0
     out, error = capsys.readouterr()
-    ours = {f.key for f in figures_that_count(COMMITTED)}
-    assert all(Key("mnist", name, "cw", "c=10", "accuracy_percent") in ours for name in SEVEN_NAMES)
+    ours = {f.key for f in accepted_estimates(COMMITTED)}
+    assert all(Key("mnist", name, "cw", "c=10", "accuracy_percent") in ours for name in PAPER_CLASSIFIERS)
     assert "protocol paper" in out
     assert "--c 0.1 " in error  # 1,000 steps an image: said, not run
     assert not (tmp_path / "mnist").exists()
