@@ -47,7 +47,7 @@ class Attack:
     Attributes:
       title: for captions. source: where it was defined.
       parameter: what its grid runs over; meaning: of the parameter, with its unit.
-      grid: values of the parameter, where they are not the data set's eps grid; grids: of some data sets.
+      grid: values of the parameter, where they are not the data set's.
       neutral: the value that changes nothing; None where there is none, and figures have a logarithmic axis.
       norm: what the parameter bounds: "Linf", "L0" (pixels), or "" where it bounds no norm.
       needs: what the attacker uses of the victim: its gradient, its scores, or nothing.
@@ -65,7 +65,6 @@ class Attack:
     needs: str
     source: str
     grid: tuple[float, ...] = ()
-    grids: dict[str, tuple[float, ...]] = field(default_factory=dict)
     neutral: float | None = 0.0
     options: tuple[Option, ...] = ()
     images: int = 500
@@ -152,7 +151,7 @@ ATTACKS: dict[str, Attack] = {
                        choices=("exact-cross-entropy", "cross-entropy", "log-odds")),
                 NOISE,
             ),
-            grids={"mnist": (0.2,), "mnist5k": (0.2,), "fashion_mnist": (0.2,), "plane_frog": (0.1,)}, images=100,
+            images=100,
             in_the_paper=True,
         ),
         Attack(

@@ -16,10 +16,9 @@ from deepbayes.benchmarks.plain_torch import TorchProcess
 from deepbayes.benchmarks.timing import interleave
 from deepbayes.data import mnist5k
 from deepbayes.experiments.command_line.parser import ROOT
-from deepbayes.experiments.measurements.context import check_writable
 from deepbayes.experiments.measurements.device import device, memory_bytes
 from deepbayes.experiments.measurements.progress import bar, say
-from deepbayes.experiments.store.results import versions
+from deepbayes.experiments.store.results import check_writable, versions
 from deepbayes.models.deep_bayes.architecture import ARCHITECTURES, Architecture
 from deepbayes.models.deep_bayes.factorisation import FACTORISATIONS, SEVEN_NAMES
 from deepbayes.models.deep_bayes.model import DeepBayes

@@ -161,7 +161,7 @@ def _victim(dataset: str, victim: str) -> Classifier:
     size = dim_z or architecture_for(DATASETS[dataset].shape, DATASETS[dataset].classes).dim_z
     paths = [files.checkpoint_path(root, dataset, letter, size) for root in (Path.cwd(), Path.cwd().parent)]
     path = next((p for p in paths if p.exists()), None)
-    if path is None and not zoo.weight_file(dataset, name, None, own).exists():
+    if path is None and not zoo.weight_file(dataset, name, None, **own).exists():
         training = f"vae_mnist {letter}" if dataset == "mnist" else f"vae_cifar_binary {letter}"
         raise FileError(
             f"no checkpoint at {paths[0]}, nor in the parent folder, and no {name} of these sizes ships for {dataset}: "
@@ -177,7 +177,9 @@ def _victim(dataset: str, victim: str) -> Classifier:
     except ValueError as error:
         raise FileError(f"{path}: {error}") from None
     say(f"weights: {path}")
-    classifier = DeepBayesClassifier(model, f"{zoo.file_stem(dataset, name, own)}-2019")  # a name of its own in results
+    classifier = DeepBayesClassifier(
+        model, f"{zoo.file_stem(dataset, name, **own)}-2019"
+    )  # a name of its own in results
     classifier.settings = {"weights_sha256": file_sha256(path)} | classifier.settings
     classifier.trained_on = f"{dataset}/train"
     return classifier

@@ -38,10 +38,10 @@ def new_classifier(dataset: str, name: str, seed: int, **options) -> "Classifier
     return spec.new(data.shape, data.classes, options)
 
 
-def file_stem(dataset: str, name: str, options: Mapping[str, Any] | None = None) -> str:
+def file_stem(dataset: str, name: str, **options) -> str:
     """The name "GBZ", or "GBZ_z32" where an option is not the data set's own."""
     spec = classifier_spec(name)
-    return variant_name(spec, options or {}, _sizes(spec, _dataset(dataset), {}))
+    return variant_name(spec, options, _sizes(spec, _dataset(dataset), {}))
 
 
 def ships(dataset: str) -> bool:
@@ -49,12 +49,12 @@ def ships(dataset: str) -> bool:
     return (SHIPPED / _dataset(dataset).weights_of).is_dir()
 
 
-def weight_file(dataset: str, name: str, path: Path | None = None, options: Mapping[str, Any] | None = None) -> Path:
+def weight_file(dataset: str, name: str, path: Path | None = None, **options) -> Path:
     """Where weights are: `path` itself where it is a file, else in that folder, else among those that ship."""
     if path is not None and path.suffix == ".npz":
         return path
     folder = path or SHIPPED / _dataset(dataset).weights_of
-    return folder / f"{file_stem(dataset, name, options)}.npz"
+    return folder / f"{file_stem(dataset, name, **options)}.npz"
 
 
 def save_classifier(file: Path, classifier: "Classifier", card: dict) -> dict:
@@ -78,10 +78,10 @@ def read_card(file: Path) -> dict:
     return card
 
 
-def usable_card(dataset: str, name: str, path: Path | None = None, options: Mapping[str, Any] | None = None) -> dict:
+def usable_card(dataset: str, name: str, path: Path | None = None, **options) -> dict:
     """The card of weights that may be used on this data set; arguments and errors are those of load_classifier."""
     spec, data = classifier_spec(name), _dataset(dataset)
-    file = weight_file(dataset, name, path, options)
+    file = weight_file(dataset, name, path, **options)
     if not file.exists():
         raise FileError(f"no weights at {file}: {_how_to_train(data, name)}")
     card = read_card(file)
@@ -92,7 +92,7 @@ def usable_card(dataset: str, name: str, path: Path | None = None, options: Mapp
             f"{file} was trained on {card['data']['name']}, which contains the test images of {dataset}; its test sets "
             f"are: {', '.join(card['data']['unseen'])}"
         )
-    expected, found = _sizes(spec, data, options or {}), card.get("architecture", {})
+    expected, found = _sizes(spec, data, options), card.get("architecture", {})
     if found != expected:
         raise FileError(f"{file} has sizes {found}, not those of {dataset}: {expected}")
     return card
@@ -112,13 +112,13 @@ def load_classifier(dataset: str, name: str, path: Path | None = None, **options
       FileError: weights or card are missing, damaged, or of another classifier.
       LeakError: the weights were trained on this data set's test images.
     """
-    card = usable_card(dataset, name, path, options)
-    file, spec, data = weight_file(dataset, name, path, options), classifier_spec(name), _dataset(dataset)
+    card = usable_card(dataset, name, path, **options)
+    file, spec, data = weight_file(dataset, name, path, **options), classifier_spec(name), _dataset(dataset)
     kept = {k: card[k] for k in spec.keywords if k in card}
     classifier = spec.new(data.shape, data.classes, options | kept)
     _assign(classifier, file)
     classifier.ready()
-    classifier.name, classifier.trained_on = file_stem(dataset, name, options), card["data"]["name"]
+    classifier.name, classifier.trained_on = file_stem(dataset, name, **options), card["data"]["name"]
     classifier.weights = file
     classifier.settings = {"weights_sha256": card["sha256"]} | classifier.settings
     return classifier

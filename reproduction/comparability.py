@@ -1,22 +1,21 @@
-"""Why a figure should not be held against the paper's: what is known of that one, and what a run did otherwise."""
+"""Why an estimate should not be held against the paper's figure: what is known of the figure, or of the run."""
 
 from functools import cache
 from typing import NamedTuple
 
 from deepbayes.attacks.registry import ATTACKS
 from deepbayes.data.registry import DATASETS
-from deepbayes.experiments.measurements.batches import USUAL
-from deepbayes.experiments.measurements.training_logits import DEFAULT_IMAGES
 from deepbayes.experiments.reporting.detection_tables import USUAL_FPR
+from deepbayes.experiments.settings.defaults import DEFAULT_IMAGES, USUAL
 from deepbayes.experiments.settings.protocol import PROTOCOLS
 from deepbayes.reference.published import Key, Published, published_values
-from deepbayes.reproduction.estimates import Measured
+from deepbayes.reproduction.estimates import Estimate
 
 PAPERS_IMAGES = {"mnist": 10_000, "plane_frog": 2_000, "cifar10": 10_000}
 BATCH_OF_2019 = 100
-"""Of the released code's WB+S, whose images influence each other within a batch; ours are 20 unless told otherwise."""
+"""Images a batch of the released code's WB+S, which influence each other; this port's batches hold USUAL by default."""
 FEW_LEFT = 20
-"""Images not fooled below which 2019's index fault in KL detection says where they stand."""
+"""Images not fooled below which 2019's index fault in KL detection makes a rate depend on their positions."""
 MEDIAN_STEPS = "a median over a grid of eps moves by whole steps of it"
 IN_KEYS = ("statistic", "lambda_")
 """Options of WB+S that its figures' keys name."""
@@ -24,8 +23,8 @@ _AS_2019 = ("paper", "2019-code")
 _STUDENTS = ("greybox_", "blackbox_")
 
 
-def trap(p: Published) -> str:
-    """Why a figure of the paper should not be held against ours."""
+def why_not_comparable(p: Published) -> str:
+    """Why nothing should be held against a figure of the paper; "" where there is no reason."""
     if p.key.dataset == "plane_frog" and p.key.attack != "clean":
         return "the paper attacks only the 1,577 images that all its classifiers get right"
     if p.key.metric == "min_linf_median":
@@ -34,7 +33,7 @@ def trap(p: Published) -> str:
         return "the paper does not give the student's layers"
     if p.key.attack.endswith("mim") and _ran_on(_run_of_mim(p.key)):
         return "the paper's MIM took more than 40 steps there: its figures at eps 0.4 and 0.5 differ"
-    if p.key.parameter.startswith("eps<="):
+    if p.key.bound is not None:
         return "the paper's Tables 1 and 2 differ from its F tables by up to 6 points"
     if p.note.startswith(("around", "below", "above", "at least")):
         return f"the paper says {p.note.split(';')[0]}"
@@ -46,12 +45,12 @@ class _Mim(NamedTuple):
 
     dataset: str
     classifier: str
-    dim_z: str | None
+    classifier_options: tuple[tuple[str, int], ...]
 
 
 def _run_of_mim(key: Key) -> _Mim:
     """The run that a figure's images were made in."""
-    return _Mim(key.dataset, key.parts.get("from", key.classifier), key.parts.get("dim_z"))
+    return _Mim(key.dataset, key.source or key.classifier, tuple(key.classifier_options.items()))
 
 
 def _ran_on(run: _Mim) -> bool:
@@ -61,23 +60,23 @@ def _ran_on(run: _Mim) -> bool:
     figures of both are equal; more steps tell them apart.
     """
     at = _mim_at(run)
-    return any(at.get(("0.4", metric)) != value for (eps, metric), value in at.items() if eps == "0.5")
+    return any(at.get((0.4, metric)) != value for (eps, metric), value in at.items() if eps == 0.5)
 
 
 @cache
-def _mim_at(run: _Mim) -> dict[tuple[str, str], float]:
+def _mim_at(run: _Mim) -> dict[tuple[float, str], float]:
     """(eps, metric) -> the paper's figure."""
-    found = {k: v for k, v in published_values().items() if k.attack == "mim" and "eps" in k.parts}
-    return {(k.parts["eps"], k.metric): v for k, v in found.items() if _run_of_mim(k) == run}
+    at_one_eps = {k: v for k, v in published_values().items() if k.attack == "mim" and k.budget}
+    return {(k.budget.value, k.metric): v for k, v in at_one_eps.items() if _run_of_mim(k) == run}
 
 
-def differs_from_the_paper(ours: Measured) -> str:
+def differs_from_the_paper(estimate: Estimate) -> str:
     """What of a result's settings the paper's figure does not share; "" where nothing is known to differ."""
-    s, metric = ours.settings, ours.key.metric
+    s, metric, dataset = estimate.settings, estimate.key.metric, estimate.key.dataset
     protocol, through = s["protocol"]["name"], s.get("through", {})
-    if ours.key.dataset not in PAPERS_IMAGES:
+    if dataset not in PAPERS_IMAGES:
         return f"the paper has no figures of {s['dataset']}"
-    if s["dataset"] != ours.key.dataset:
+    if s["dataset"] != dataset:
         return f"other images: {s['dataset']} is not the paper's test set"
     if s.get("samples") != 10:
         return f"K = {s.get('samples')}, the paper's is 10"
@@ -92,7 +91,7 @@ def differs_from_the_paper(ours: Measured) -> str:
     fitted = [d for d in (s.get("detection"), s.get("evades")) if d]
     if any(d["rate"] != USUAL_FPR for d in fitted):
         return f"thresholds at {100 * fitted[0]['rate']:g} % false positives, the paper's at 5 %"
-    # what runs on weights of one's own take by default counts: a rate of 5 % is set to within half a point by it
+    # DEFAULT_IMAGES, which runs on weights of one's own take, are enough: they set a rate of 5 % to within half a point
     learnt_from = [d["calibration"]["images"] for d in fitted]
     learnt_from += [through["student_images"]] if through.get("kind") == "greybox" else []
     if learnt_from and min(learnt_from) < DEFAULT_IMAGES:
@@ -103,19 +102,19 @@ def differs_from_the_paper(ours: Measured) -> str:
     return ""
 
 
-def index_fault(ours: Measured, fooled: int, images: int) -> str:
+def index_fault(estimate: Estimate, fooled: int, images: int) -> str:
     """Whether 2019's index fault in KL detection makes a rate a matter of chance in one run or in both.
 
     Positions within the successes are read as positions among all images: up to the first image that is not fooled the
     two are the same, and the fault is not there. Where none is left unfooled in either run, neither has it.
 
     Args:
-      fooled, images: of the run that ours is held against; images is 0 where it is not known.
+      fooled, images: of the run that the estimate is held against; images is 0 where it is not known.
     """
-    faulty = PROTOCOLS[ours.settings["protocol"]["name"]].detection.kl_rows_within_success
-    if ours.key.metric != "tp_kl_percent" or not faulty or not images:
+    faulty = PROTOCOLS[estimate.settings["protocol"]["name"]].detection.kl_rows_within_success
+    if estimate.key.metric != "tp_kl_percent" or not faulty or not images:
         return ""
-    left = ours.settings["num_images"] - ours.n, images - fooled
+    left = estimate.settings["num_images"] - estimate.n, images - fooled
     if min(left) >= FEW_LEFT or not any(left):
         return ""
     return (

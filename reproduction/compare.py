@@ -1,16 +1,14 @@
-"""Measured figures held against published or earlier ones: difference, tolerance, verdict.
+"""Estimates held against published or earlier figures: difference, tolerance, verdict.
 
-The tolerance is the 95 % binomial error of the difference, with the images that either figure stands on, plus what
+The tolerance is the 95 % binomial error of the difference, with the images that either figure is based on, plus what
 training anew and another implementation may move: 1 point for clean accuracy, 6 for accuracy under attack, 10 for
 detection rates. (Authors' code run again by others on CIFAR-binary moved clean accuracy by about one point.) For a mean
 minimum perturbation it is what 6 points at every eps of the grid make, 0.03 on MNIST; for the L2 norm of CW a tenth,
-and 0.02 for the reading of the paper's plot; and the 95 % error of both means where it is known. What stands on
-successes is compared from ten of them on.
+and 0.02 for the reading of the paper's plot; and the 95 % error of both means where it is known. A figure
+of successes is compared from ten of them on.
 """
 
-import csv
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from functools import cache
 from math import hypot, sqrt
 from pathlib import Path
@@ -18,18 +16,22 @@ from pathlib import Path
 from deepbayes.data.registry import DATASETS
 from deepbayes.experiments.reporting.summary_tables import BEYOND
 from deepbayes.experiments.store.identity import attack_of
-from deepbayes.models.files import FileError
-from deepbayes.reference.published import FILE, Key, Published, published, published_values
-from deepbayes.reproduction.comparability import MEDIAN_STEPS, PAPERS_IMAGES, differs_from_the_paper, index_fault, trap
-from deepbayes.reproduction.estimates import Measured
+from deepbayes.reference.published import Key, Published, published, published_values
+from deepbayes.reproduction.comparability import (
+    MEDIAN_STEPS,
+    PAPERS_IMAGES,
+    differs_from_the_paper,
+    index_fault,
+    why_not_comparable,
+)
+from deepbayes.reproduction.estimates import Estimate
 
-WIDER = FILE.with_name("tolerances.csv")
-"""Reasons for wider tolerances: patterns of dataset, classifier, attack, parameter, metric; tolerance; reason."""
 CLEAN, ATTACKED, DETECTION = 1.0, 6.0, 10.0
 L2_SHARE, L2_READING = 0.1, 0.02
 FEW_SUCCESSES = 10
 """Below which neither the spread of their norms nor that of their classes says how far a mean is off."""
-WITHIN, OUTSIDE, INCOMPARABLE = "within", "outside", "not comparable"
+WITHIN, OUTSIDE, KNOWN, INCOMPARABLE = "within", "outside", "known", "not comparable"
+"""Verdicts. `known` is given by reproduction/known_differences.py to what is outside here."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Reference:
     """What a figure is held against.
 
     Attributes:
-      n: images that it stands on; 0 where none is known.
+      n: images that it is based on; 0 where none is known.
       half: half its 95 % interval, where that does not follow from n.
       images: attacked; 0 where none is known.
       why_not: why nothing should be held against it; "" where there is no reason.
@@ -53,14 +55,14 @@ class Reference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A measured figure beside its reference.
+    """An estimate beside its reference.
 
     Attributes:
       tolerance: what |difference| may be; None where they are not comparable.
-      reason: why not comparable, or why the tolerance is wider than the rule's.
+      reason: why not comparable, or why known to be outside.
     """
 
-    ours: Measured
+    estimate: Estimate
     reference: Reference
     difference: float | None
     tolerance: float | None
@@ -68,24 +70,24 @@ class Comparison:
     reason: str
 
 
-def compare(ours: Measured, reference: Reference, against_paper: bool = True) -> Comparison:
-    metric, why_not = ours.key.metric, reference.why_not
+def compare(estimate: Estimate, reference: Reference, against_paper: bool = True) -> Comparison:
+    metric, why_not = estimate.key.metric, reference.why_not
     if against_paper:
-        why_not = why_not or differs_from_the_paper(ours)
+        why_not = why_not or differs_from_the_paper(estimate)
     if metric == "min_linf_median":
         why_not = why_not or MEDIAN_STEPS
-    why_not = why_not or index_fault(ours, reference.n, reference.images)
-    if ours.value is None:
+    why_not = why_not or index_fault(estimate, reference.n, reference.images)
+    if estimate.value is None:
         why_not = why_not or "no successful attack to measure on"
-    fewest = ours.n if against_paper else min(ours.n, reference.n)
+    fewest = estimate.n if against_paper else min(estimate.n, reference.n)
     if metric.startswith(("l2_mean", "tp_")) and fewest < FEW_SUCCESSES:
         why_not = why_not or f"fewer than {FEW_SUCCESSES} successes to measure on"
-    difference = None if ours.value is None else ours.value - reference.value
+    difference = None if estimate.value is None else estimate.value - reference.value
     if why_not:
-        return Comparison(ours, reference, difference, None, INCOMPARABLE, why_not)
-    tolerance, reason = _tolerance(ours, reference)
+        return Comparison(estimate, reference, difference, None, INCOMPARABLE, why_not)
+    tolerance = _tolerance(estimate, reference)
     verdict = WITHIN if abs(difference) <= tolerance else OUTSIDE
-    return Comparison(ours, reference, difference, tolerance, verdict, reason)
+    return Comparison(estimate, reference, difference, tolerance, verdict, "")
 
 
 @cache
@@ -97,12 +99,11 @@ def papers_figures() -> dict[Key, Reference]:
 def reference_of(p: Published) -> Reference:
     key, n = p.key, 1_000 if p.place == "Table 3" else PAPERS_IMAGES[p.key.dataset]
     attacked = n if key._replace(metric="accuracy_percent") in published_values() else 0
-    if source := key.parts.get("from"):  # on the images that fooled the source
-        made = Key(key.dataset, source, key.attack.removeprefix("transfer_"), f"eps={key.parts['eps']}", "")
-        n *= _fooled(made)
+    if key.source:  # on the images that fooled the source
+        n *= _fooled(key.of_the_source)
     if key.metric.startswith("tp_"):  # on the successful attacks
         n *= _fooled(key)
-    return Reference(p.value, round(n), p.source, images=attacked, why_not=trap(p))
+    return Reference(p.value, round(n), p.source, images=attacked, why_not=why_not_comparable(p))
 
 
 def _fooled(key: Key) -> float:
@@ -110,22 +111,18 @@ def _fooled(key: Key) -> float:
     return 1 - published_values().get(key._replace(metric="accuracy_percent"), 0.0) / 100
 
 
-def _tolerance(ours: Measured, reference: Reference) -> tuple[float, str]:
-    key = ours.key
-    for row in _wider():
-        if all(fnmatchcase(getattr(key, name), row[name]) for name in Key._fields):
-            return float(row["tolerance"]), row["reason"]
-    means = hypot(ours.half, reference.half)
+def _tolerance(estimate: Estimate, reference: Reference) -> float:
+    key, means = estimate.key, hypot(estimate.half, reference.half)
     if key.metric.startswith("min_linf"):
         smallest, *_, largest = DATASETS[key.dataset].eps_grid
-        return ATTACKED / 100 * (largest + BEYOND - smallest) + means, ""
+        return ATTACKED / 100 * (largest + BEYOND - smallest) + means
     if key.metric == "l2_mean":
-        return L2_SHARE * reference.value + L2_READING + means, ""
+        return L2_SHARE * reference.value + L2_READING + means
     allowed = DETECTION if key.metric.startswith("tp_") else CLEAN if key.attack == "clean" else ATTACKED
-    error = [1.96 * sqrt(_variance(f.value, f.n)) for f in (ours, reference)]
+    error = [1.96 * sqrt(_variance(f.value, f.n)) for f in (estimate, reference)]
     if key.metric.startswith("tp_"):  # a mean over classes is never more certain than one over images
-        error = [max(e, f.half) for e, f in zip(error, (ours, reference), strict=True)]
-    return allowed + hypot(*error), ""
+        error = [max(e, f.half) for e, f in zip(error, (estimate, reference), strict=True)]
+    return allowed + hypot(*error)
 
 
 def _variance(percent: float, n: int) -> float:
@@ -136,44 +133,32 @@ def _variance(percent: float, n: int) -> float:
     return 1e4 * p * (1 - p) / (n + 4)
 
 
-@cache
-def _wider() -> list[dict]:
-    rows = list(csv.DictReader(WIDER.read_text("utf-8-sig").splitlines())) if WIDER.exists() else []
-    for line, row in enumerate(rows, start=2):
-        whole = all(row.get(name) for name in (*Key._fields, "tolerance", "reason"))
-        if not whole or not row["tolerance"].replace(".", "", 1).isdigit():
-            raise FileError(
-                f"{WIDER}, line {line}: takes {', '.join(Key._fields)} (patterns), a tolerance and its reason"
-            )
-    return rows
-
-
-def earlier(figures: list[Measured], folder: Path) -> dict[tuple, Reference]:
-    """Figures of an earlier results folder to hold new ones against, of several that on most images.
+def earlier(estimates: list[Estimate], folder: Path) -> dict[tuple, Reference]:
+    """Estimates of an earlier results folder as references for new ones, of several that on most images.
 
     By `same_run`; and by `identity`, for new ones of other weights or seeds.
     """
-    counted = sorted((f for f in figures if f.value is not None), key=lambda f: f.settings["num_images"])
-    found = {}
-    for f in counted:
-        reference = Reference(f.value, f.n, str(folder), f.half, f.settings["num_images"])
-        found |= {identity(f): reference, same_run(f): reference}
-    return found
+    counted = sorted((e for e in estimates if e.value is not None), key=lambda e: e.settings["num_images"])
+    references = {}
+    for e in counted:
+        reference = Reference(e.value, e.n, str(folder), e.half, e.settings["num_images"])
+        references |= {identity(e): reference, same_run(e): reference}
+    return references
 
 
-def same_run(figure: Measured) -> tuple:
+def same_run(estimate: Estimate) -> tuple:
     """What two runs share that differ in their number of images alone."""
-    s = figure.settings
+    s = estimate.settings
     through = s.get("through", {})
     guard = s.get("detection", {}).get("guard_settings", {})
     weights = [of.get("weights_sha256") for of in (s, through, through.get("settings", {}), guard)]
-    return identity(figure), s["seed"], *weights
+    return identity(estimate), s["seed"], *weights
 
 
-def identity(figure: Measured) -> tuple:
+def identity(estimate: Estimate) -> tuple:
     """What two runs of the same experiment share, whatever their weights, seeds and numbers of images."""
-    s = figure.settings
+    s = estimate.settings
     protocol, attack = s["protocol"]["name"], attack_of(s) if s["attack"] != "clean" else None
     d = s.get("detection")
     thresholds = (d["rate"], d["calibration"]["images"]) if d else None
-    return figure.key, s["dataset"], protocol, s.get("samples"), attack, thresholds
+    return estimate.key, s["dataset"], protocol, s.get("samples"), attack, thresholds

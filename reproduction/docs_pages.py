@@ -1,7 +1,7 @@
 """The measured parts of docs/reproduction.md and README.md, from the results that come with the project.
 
-`python -m reproduction.page` writes them anew between `<!-- measured: NAME -->` and `<!-- end -->`; tests hold both
-files to them.
+`python -m deepbayes.reproduction.docs_pages` writes them anew between `<!-- measured: NAME -->` and `<!-- end -->`;
+tests hold both files to them.
 """
 
 import re
@@ -14,13 +14,12 @@ from deepbayes.data.registry import DATASETS
 from deepbayes.experiments.command_line.parser import ROOT
 from deepbayes.experiments.settings.attack_plan import changed_options, value_of
 from deepbayes.experiments.store.results import ResultsStore
-from deepbayes.models.deep_bayes.factorisation import SEVEN_NAMES
 from deepbayes.models.files import atomic
-from deepbayes.reference.published import Key, published_values
+from deepbayes.reference.published import PAPER_CLASSIFIERS, Key, published_values
 from deepbayes.reproduction import regression_report
-from deepbayes.reproduction.collect import COMMITTED, best, figures_of, figures_that_count
+from deepbayes.reproduction.collect import COMMITTED, accepted_estimates, best, figures_of
 from deepbayes.reproduction.comparability import IN_KEYS
-from deepbayes.reproduction.compare import INCOMPARABLE, OUTSIDE, WITHIN
+from deepbayes.reproduction.compare import INCOMPARABLE, KNOWN, OUTSIDE, WITHIN
 from deepbayes.reproduction.estimates import key_of
 from deepbayes.reproduction.paper_tables import tables_of
 from deepbayes.reproduction.regression import compared
@@ -39,26 +38,27 @@ def filled(text: str) -> str:
     return _PART.sub(_filled, text)
 
 
-def _filled(found: re.Match) -> str:
-    kind, _, of = found[1].partition(" ")
+def _filled(part: re.Match) -> str:
+    kind, _, of = part[1].partition(" ")
     content = _PARTS[kind](of).strip()
     apart = "\n\n" if "\n" in content else ""
-    return f"<!-- measured: {found[1]} -->{apart}{content}{apart}<!-- end -->"
+    return f"<!-- measured: {part[1]} -->{apart}{content}{apart}<!-- end -->"
 
 
 def table(name: str) -> str:
     """A table of the paper beside ours."""
     place = f"Table {name}"
-    return "\n".join(t.markdown() for t in tables_of(place, figures_of(place), _ours()))
+    return "\n".join(t.markdown() for t in tables_of(place, figures_of(place), _estimates()))
 
 
 def accuracy(attack: str) -> str:
     """Rows of "93.6 (94.2)", ours and the paper's, over MNIST's eps."""
     heads = [attack.upper(), *(f"eps {eps:g}" for eps in DATASETS["mnist"].eps_grid)]
     lines = ["| " + " | ".join(heads) + " |", "|---|" + "---:|" * (len(heads) - 1)]
-    for name in SEVEN_NAMES:
+    estimates, paper = _estimates(), published_values()
+    for name in PAPER_CLASSIFIERS:
         keys = [Key("mnist", name, attack, f"eps={e:g}", "accuracy_percent") for e in DATASETS["mnist"].eps_grid]
-        cells = [f"{_ours()[k].value:.1f} ({published_values()[k]:.1f})" if k in _ours() else "" for k in keys]
+        cells = [f"{estimates[k].value:.1f} ({paper[k]:.1f})" if k in estimates else "" for k in keys]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -66,9 +66,12 @@ def accuracy(attack: str) -> str:
 def runs(_: str) -> str:
     """What was run: a row an attack, its number of images and the classifiers that share its budgets.
 
-    Hours are an attack's where its images were made, and of every evaluation.
+    Hours are an attack's where its images were made, and of every evaluation; those of GPUs are named so.
+
+    Raises:
+      ValueError: a result of an unknown kind of device.
     """
-    budgets, seconds = {}, Counter()
+    budgets, seconds = {}, {}
     for result in _results():
         s = result["settings"]
         if s["attack"] == "clean" or "detection" in s:
@@ -77,18 +80,37 @@ def runs(_: str) -> str:
         budgets.setdefault(run, {}).setdefault(s["victim"], set()).add(value_of(s))
         moved = s.get("through", {}).get("kind") == "transfer"
         took = result["seconds"]["evaluation"] + (0 if moved else result["seconds"]["attack"])
-        seconds[run] += took * int(re.search(r"\((\d+) core", result["device"])[1])
+        count, unit = processors(result["device"])
+        seconds.setdefault(run, Counter())[unit] += count * took
     lines = ["| attack | images | budgets | classifiers | core-hours |", "|---|---:|---|---|---:|"]
     for run in sorted(budgets):
         shared: dict[frozenset, list[str]] = {}
-        for victim in filter(budgets[run].get, SEVEN_NAMES):
+        for victim in filter(budgets[run].get, PAPER_CLASSIFIERS):
             shared.setdefault(frozenset(budgets[run][victim]), []).append(victim)
-        (_, label, n), took = run, f"{seconds[run] / 3600:.2f}"
+        (_, label, n), took = run, _hours(seconds[run], 2)
         for values, names in shared.items():
-            who = "all" if len(names) == len(SEVEN_NAMES) else ", ".join(names)
+            who = "all" if len(names) == len(PAPER_CLASSIFIERS) else ", ".join(names)
             lines.append(f"| {label} | {n:,} | {', '.join(f'{v:g}' for v in sorted(values))} | {who} | {took} |")
             took = ""
-    return "\n".join([*lines, f"| together | | | | {seconds.total() / 3600:.1f} |"])
+    return "\n".join([*lines, f"| together | | | | {_hours(sum(seconds.values(), Counter()), 1)} |"])
+
+
+def processors(device: str) -> tuple[int, str]:
+    """Of a result's device: (4, "core") of "CPU (4 cores)", (1, "GPU") of "1 GPU (NVIDIA A100), XLA".
+
+    Raises:
+      ValueError: another kind of device.
+    """
+    if found := re.match(r"CPU \((\d+) cores?\)|(\d+) GPU \(", device):
+        return int(found[1] or found[2]), "core" if found[1] else "GPU"
+    raise ValueError(f"{device!r} is no device that results name: CPU (2 cores), or 1 GPU (name), XLA")
+
+
+def _hours(seconds: Counter, digits: int) -> str:
+    """ "0.28" core-hours, "0.28 + 0.10 GPU" where some are a GPU's."""
+    cells = [f"{seconds[unit] / 3600:.{digits}f}{suffix}" for unit, suffix in (("core", ""), ("GPU", " GPU"))
+             if unit in seconds]  # fmt: skip
+    return " + ".join(cells)
 
 
 def _order(settings: dict) -> tuple:
@@ -100,30 +122,31 @@ def _label(settings: dict) -> str:
     """ "pgd", "greybox pgd", "wbs logit, lambda 0.1", "mim, steps 100"."""
     key = key_of(settings, "")
     changed = {n: v for n, v in changed_options(settings).items() if n not in IN_KEYS}
-    changed |= {n: v for n, v in key.parts.items() if n == "lambda" and v != "0"}
+    changed |= {"lambda": f"{key.lambda_:g}"} if key.lambda_ else {}
     return ", ".join([key.attack.replace("_", " "), *(f"{n} {v}" for n, v in changed.items())])
 
 
 def summary(_: str) -> str:
-    """How many figures of each kind are within, outside and not comparable."""
+    """How many figures of each kind are within, outside, known to differ and not comparable."""
     where = "The results that come with the project against the paper"
     return regression_report.summary(_comparisons(), where).markdown()
 
 
 def listing(title: str) -> str:
-    """One of the regression's lists: "Outside", "Not comparable"."""
-    found = [t for t in regression_report.listings(_comparisons()) if t.title == title]
-    return found[0].markdown() if found else "None."
+    """One of the regression's lists: "Outside", "Known", "Why known", "Not comparable"."""
+    tables = [t for t in regression_report.listings(_comparisons()) if t.title == title]
+    return tables[0].markdown() if tables else "None."
 
 
 def count(what: str) -> str:
-    """How many figures are "within", "outside", "comparable" (both), "not"; "within pgd": of its accuracies."""
+    """How many are "within", "outside", "known", "comparable" (all three), "not"; "within pgd": of its accuracies."""
     verdict, _, attack = what.partition(" ")
-    wanted = {"within": (WITHIN,), "outside": (OUTSIDE,), "comparable": (WITHIN, OUTSIDE), "not": (INCOMPARABLE,)}
-    found = [c for c in _comparisons() if c.verdict in wanted[verdict]]
+    wanted = {v: (v,) for v in (WITHIN, OUTSIDE, KNOWN)}
+    wanted |= {"comparable": (WITHIN, OUTSIDE, KNOWN), "not": (INCOMPARABLE,)}
+    keys = [c.estimate.key for c in _comparisons() if c.verdict in wanted[verdict]]
     if attack:
-        found = [c for c in found if (c.ours.key.attack, c.ours.key.metric) == (attack, "accuracy_percent")]
-    return str(len(found))
+        keys = [key for key in keys if (key.attack, key.metric) == (attack, "accuracy_percent")]
+    return str(len(keys))
 
 
 def worst(which: str) -> str:
@@ -135,7 +158,7 @@ def worst(which: str) -> str:
     for place, *shares in whole.rows:
         name, eps = place.split(", ")
         cells.setdefault(name, {})[eps] = f"{shares[-1]} ({shares[whole.heads.index('PGD') - 1]})"
-    heads = list(cells[SEVEN_NAMES[0]])
+    heads = list(cells[PAPER_CLASSIFIERS[0]])
     lines = ["| all attacks (PGD alone) | " + " | ".join(heads) + " |", "|---|" + "---:|" * len(heads)]
     return "\n".join([*lines, *(f"| {name} | {' | '.join(of.values())} |" for name, of in cells.items())])
 
@@ -152,8 +175,8 @@ def _results():
 
 
 @cache
-def _ours():
-    return best(figures_that_count(COMMITTED))
+def _estimates():
+    return best(accepted_estimates(COMMITTED))
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Stored results as the paper's figures: each under the key of the published figure that measures the same."""
+"""Stored results as estimates of the paper's figures, each under the key of the figure that it estimates."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,22 +13,30 @@ from deepbayes.experiments.settings.attack_plan import value_of
 from deepbayes.experiments.settings.protocol import PROTOCOLS
 from deepbayes.experiments.store.identity import attack_of, run_of
 from deepbayes.experiments.store.results import settings_hash
-from deepbayes.models.registry import base_name, options_in_name
-from deepbayes.reference.published import SAME_CLASSIFIERS, Key, published_attack, published_parameter
-from scipy.stats import t as student_t
+from deepbayes.reference.published import (
+    CLASSIFIER_OPTIONS,
+    PAPER_CLASSIFIERS,
+    PAPER_OPTIONS,
+    SAME_CLASSIFIERS,
+    Key,
+    key_parameter,
+    published_attack,
+    published_parameter,
+)
+from scipy.special import stdtrit
 
 BOUNDS = {"mnist": 0.3, "plane_frog": 0.1}
 """The eps up to which Tables 1 and 2 of the paper count."""
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A measured figure.
+class Estimate:
+    """What a result estimates of a figure.
 
     Attributes:
       value: in the key's unit: percent, pixel scale for perturbations; None where there is nothing to measure on.
       low, high: 95 % interval; None where none is known.
-      n: images it stands on: all of them, the successful attacks for detection and L2, those counted for minima.
+      n: images that it is based on: all of them, the successful attacks for detection and L2, those counted for minima.
       settings: of the result, or of one of the results, that it comes from.
     """
 
@@ -45,11 +53,11 @@ class Measured:
         return 0.0 if self.low is None else (self.high - self.low) / 2
 
 
-def measured(results: list[dict]) -> list[Measured]:
+def estimates_of(results: list[dict]) -> list[Estimate]:
     """Every figure of these results that the paper could have; those over several results behind the others."""
     counted = [r for r in results if key_of(r["settings"], "") is not None]
-    found = [figure for result in counted for figure in _of_one(result)]
-    return found + list(_over_a_grid(counted)) + list(_transferred(counted))
+    singles = [estimate for result in counted for estimate in _of_one(result)]
+    return singles + list(_over_a_grid(counted)) + list(_transferred(counted))
 
 
 def key_of(settings: dict, metric: str) -> Key | None:
@@ -60,19 +68,42 @@ def key_of(settings: dict, metric: str) -> Key | None:
     victim, through, detection = settings["victim"], settings.get("through", {}), settings.get("detection", {})
     if detection.get("chosen_guard"):  # looks at images made against another
         victim, through = detection["guard"], {"kind": "transfer", "source": victim}
-    name, dim_z, parts = base_name(victim), options_in_name(victim).get("dim_z"), []
+        name, classifier_options = classifier_of(victim, settings["dataset"], detection.get("guard_settings", {}))
+    else:
+        name, classifier_options = classifier_of(victim, settings["dataset"], settings)
+    parameter = ""
     if attack != "clean":
         o = settings.get("options", {})
         statistic, weight = o.get("statistic", "none"), o.get("lambda_", 0)
-        parts.append(published_parameter(ATTACKS[attack].parameter, value_of(settings), attack, statistic, weight))
-        parts += [f"from={through['source']}"] if "source" in through else []
+        parameter = published_parameter(ATTACKS[attack].parameter, value_of(settings), attack, statistic, weight)
         attack = published_attack(attack, through.get("kind", ""), statistic)
-    parts += [f"dim_z={dim_z}"] if dim_z else []
-    dataset = SAME_CLASSIFIERS.get(settings["dataset"], settings["dataset"])
-    return Key(dataset, name, attack, ";".join(parts), metric)
+    parameter = key_parameter(parameter, through.get("source", "") if parameter else "", classifier_options)
+    return Key(_dataset(settings["dataset"]), name, attack, parameter, metric)
 
 
-def _of_one(result: dict) -> Iterator[Measured]:
+def classifier_of(victim: str, dataset: str, settings: dict) -> tuple[str, dict]:
+    """The name of a classifier in a result, and the options in which it differs from the paper's usual one.
+
+    In the store one that differs has its options behind its name (GBZ_z16); other models have the name that their user
+    gave them, whatever that is.
+
+    Args:
+      settings: of this classifier, as the result holds them.
+    """
+    name, mark, _ = victim.partition("_")
+    options = {n: settings[n] for n in CLASSIFIER_OPTIONS if n in settings}
+    if not (mark and options and name in PAPER_CLASSIFIERS):
+        return victim, {}
+    usual = PAPER_OPTIONS.get(_dataset(dataset), {})
+    return name, {n: v for n, v in options.items() if usual.get(n) != v}
+
+
+def _dataset(name: str) -> str:
+    """The data set of the paper whose figures a data set is shown beside."""
+    return SAME_CLASSIFIERS.get(name, name)
+
+
+def _of_one(result: dict) -> Iterator[Estimate]:
     settings = result["settings"]
     if settings.get("through", {}).get("kind") == "transfer":
         return
@@ -86,24 +117,24 @@ def _of_one(result: dict) -> Iterator[Measured]:
         yield _l2(key_of(settings, "l2_mean"), result["perturbation"], settings)
 
 
-def _l2(key: Key, norms: dict, settings: dict) -> Measured:
+def _l2(key: Key, norms: dict, settings: dict) -> Estimate:
     """The mean over successes."""
     if not norms["n"]:
-        return Measured(key, None, None, None, 0, settings)
+        return Estimate(key, None, None, None, 0, settings)
     n, mean = norms["n"], norms["l2"]["mean"]
     if n == 1:
-        return Measured(key, mean, None, None, n, settings)
-    half = student_t.ppf(0.975, n - 1) * norms["l2"]["std"] / np.sqrt(n - 1)  # std: of the n, not of what they are of
-    return Measured(key, mean, mean - half, mean + half, n, settings)
+        return Estimate(key, mean, None, None, n, settings)
+    half = stdtrit(n - 1, 0.975) * norms["l2"]["std"] / np.sqrt(n - 1)  # std: of these n, not of their population
+    return Estimate(key, mean, mean - half, mean + half, n, settings)
 
 
-def _share(key: Key, share: dict, settings: dict) -> Measured:
+def _share(key: Key, share: dict, settings: dict) -> Estimate:
     """A rate in percent."""
     value, low, high = (None if share[k] is None else 100 * share[k] for k in ("rate", "low", "high"))
-    return Measured(key, value, low, high, share["n"], settings)
+    return Estimate(key, value, low, high, share["n"], settings)
 
 
-def _detected(result: dict) -> Iterator[Measured]:
+def _detected(result: dict) -> Iterator[Estimate]:
     settings = result["settings"]
     averaged = PROTOCOLS[settings["protocol"]["name"]].detection.class_averaged
     for name, content in result["detectors"].items():
@@ -117,7 +148,7 @@ def _detected(result: dict) -> Iterator[Measured]:
         yield _share(key, share, settings)
 
 
-def _over_a_grid(results: list[dict]) -> Iterator[Measured]:
+def _over_a_grid(results: list[dict]) -> Iterator[Estimate]:
     """Minimum perturbations, and accuracy over all eps up to a bound (Tables 1, 2), where all of the paper's are."""
     clean, grids = {}, {}
     for result in results:
@@ -135,22 +166,20 @@ def _over_a_grid(results: list[dict]) -> Iterator[Measured]:
             continue
         by_value = {v: by_value[v] for v in wanted}
         only_right = PROTOCOLS[settings["protocol"]["name"]].detection.only_right_before
-        found, key = minimum_perturbations(before, by_value, only_right), key_of(settings, "min_linf_mean")
-        rest = key.parameter.split(";")[1:]
-        if len(found):
-            whole = ";".join(["all eps", *rest])
-            mean, half = float(found.mean()), half_interval(found)
-            yield Measured(key._replace(parameter=whole), mean, mean - half, mean + half, len(found), settings)
-            median = key._replace(parameter=whole, metric="min_linf_median")
-            yield Measured(median, float(np.median(found)), None, None, len(found), settings)
+        smallest, key = minimum_perturbations(before, by_value, only_right), key_of(settings, "min_linf_mean")
+        if n := len(smallest):
+            whole, mean, half = key.over_budgets(), float(smallest.mean()), half_interval(smallest)
+            yield Estimate(whole, mean, mean - half, mean + half, n, settings)
+            median = whole._replace(metric="min_linf_median")
+            yield Estimate(median, float(np.median(smallest)), None, None, n, settings)
         if bound := BOUNDS.get(key.dataset):
             y = np.array(before["labels"])
             right = np.all([np.array(r["predictions"]) == y for v, r in by_value.items() if v <= bound], axis=0)
-            below = key._replace(parameter=";".join([f"eps<={bound:g}", *rest]), metric="accuracy_percent")
+            below = key.over_budgets(bound)._replace(metric="accuracy_percent")
             yield _share(below, rate(right.sum(), len(right)), settings)
 
 
-def _transferred(results: list[dict]) -> Iterator[Measured]:
+def _transferred(results: list[dict]) -> Iterator[Estimate]:
     """Accuracy on the images of another classifier's attack that fooled that one (Figures A.4, A.5)."""
     by_settings = {settings_hash(r["settings"]): r for r in results}
     labels = {run_of(r): np.array(r["labels"]) for r in results if "labels" in r}
@@ -159,8 +188,8 @@ def _transferred(results: list[dict]) -> Iterator[Measured]:
         through = s.get("through", {})
         if through.get("kind") != "transfer":
             continue
-        own = {k: v for k, v in s.items() if k != "through"} | {"victim": through["source"]} | through["settings"]
-        source, y = by_settings.get(settings_hash(own)), labels.get(run_of(result))
+        of_source = {k: v for k, v in s.items() if k != "through"} | {"victim": through["source"]}
+        source, y = by_settings.get(settings_hash(of_source | through["settings"])), labels.get(run_of(result))
         if source is None or y is None:
             continue
         fooled = np.array(source["predictions"]) != y

@@ -10,18 +10,16 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
-from deepbayes.experiments.measurements.context import check_writable
 from deepbayes.experiments.measurements.progress import say
 from deepbayes.experiments.reporting.figures import save, style
 from deepbayes.experiments.reporting.transfer_tables import draw_rates
 from deepbayes.experiments.settings.errors import UsageError
-from deepbayes.models.deep_bayes.factorisation import SEVEN_NAMES
-from deepbayes.reference.published import Key, Published, published, published_values
-from deepbayes.reproduction.collect import best, figures_of, figures_that_count
+from deepbayes.experiments.store.results import check_writable
+from deepbayes.reference.published import PAPER_CLASSIFIERS, Key, Published, published, published_values
+from deepbayes.reproduction.collect import accepted_estimates, best, figures_of
 from deepbayes.reproduction.compare import INCOMPARABLE, compare, papers_figures
-from deepbayes.reproduction.estimates import Measured
-from deepbayes.reproduction.required_runs import why_not
-from deepbayes.reproduction.steps import steps_to
+from deepbayes.reproduction.estimates import Estimate
+from deepbayes.reproduction.required_runs import steps_to, why_not_measured
 
 ATTACKS_OF = {
     "Figure 3": ("mnist", ("fgsm", "pgd")),
@@ -49,15 +47,15 @@ def run(options: argparse.Namespace) -> int:
         if f"Figure {name}" not in known:
             listed = ", ".join(p.removeprefix("Figure ") for p in known)
             raise UsageError(f"Figure {name} is not one of those that are drawn here: {listed} (2 is `rings`)")
-    ours, names = best(figures_that_count(options.output)), options.classifiers or list(SEVEN_NAMES)
+    estimates, names = best(accepted_estimates(options.output)), options.classifiers or list(PAPER_CLASSIFIERS)
     for place in (f"Figure {name}" for name in options.names):
         file = options.output / "paper" / f"{place.lower().replace(' ', '_')}.png"
-        if draw(place, ours, names, file):
+        if draw(place, estimates, names, file):
             say(f"figure: {file}")
         else:
             say(f"{place}: no results to draw yet")
-        wanted = [p for p in _shown(place, names) if not why_not(p)]
-        if missing := [p for p in wanted if p.key not in ours]:
+        wanted = [p for p in _shown(place, names) if not why_not_measured(p)]
+        if missing := [p for p in wanted if p.key not in estimates]:
             say(f"{place} lacks {len(missing)} of {len(wanted)} figures; to make them:")
             for _, arguments in steps_to(missing, options.output):
                 say(f"  ./run_experiments.sh {shlex.join(arguments)}")
@@ -65,81 +63,85 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _shown(place: str, names: list[str]) -> list[Published]:
-    """The paper's figures that a figure of ours stands beside, each once."""
+    """The paper's figures of this place that estimates are drawn beside, each once."""
     if place in TRANSFER:
-        own = lambda k: k.classifier == k.parts["from"] and k.metric == "accuracy_percent"  # noqa: E731
-        found = [p for p in figures_of(place) if not own(p.key)]
+        drawn = [p for p in figures_of(place) if not _none_right(p.key)]
     else:
         dataset, attacks = ATTACKS_OF[place]
-        found = [p for p in published() if p.key.dataset == dataset and p.key.attack in attacks]
-        found = [p for p in found if "dim_z" not in p.key.parameter and not p.key.parameter.startswith("eps<=")]
-    parties = lambda k: {k.classifier, k.parts.get("from", k.classifier)}  # noqa: E731
-    return list({p.key: p for p in found if parties(p.key) <= {*names} and p.key.metric in _ROWS}.values())
+        drawn = [p for p in published() if p.key.dataset == dataset and p.key.attack in attacks]
+        drawn = [p for p in drawn if not p.key.classifier_options and p.key.bound is None]
+    drawn = [p for p in drawn if {p.key.classifier, p.key.source or p.key.classifier} <= {*names}]
+    return list({p.key: p for p in drawn if p.key.metric in _ROWS}.values())
 
 
-def draw(place: str, ours: dict[Key, Measured], names: list[str], file: Path) -> Path | None:
-    """The figure of this place, or None where no result of ours belongs in it."""
+def _none_right(key: Key) -> bool:
+    """Whether that is the accuracy of a classifier on the images that fooled itself, which is 0 by definition."""
+    return key.classifier == key.source and key.metric == "accuracy_percent"
+
+
+def draw(place: str, estimates: dict[Key, Estimate], names: list[str], file: Path) -> Path | None:
+    """The figure of this place, or None where no estimate belongs in it."""
     if place in TRANSFER:
-        return _matrices(place, ours, names, file)
+        return _matrices(place, estimates, names, file)
     dataset, attacks = ATTACKS_OF[place]
     paper, wanted = published_values(), [p.key for p in _shown(place, names)]
-    if not any(k in ours and ours[k].value is not None for k in wanted):
+    if not any(k in estimates and estimates[k].value is not None for k in wanted):
         return None
     rows = [(m, text) for m, text in zip(_ROWS, _LABELS, strict=True) if any(k.metric == m for k in wanted)]
     shape = len(rows), 2 * len(attacks)
     figure, axes = plt.subplots(*shape, figsize=(3.6 * shape[1], 2.7 * shape[0]), sharey="row", squeeze=False)
-    styles, unlike = style(names), _unlike(wanted, ours)
+    styles, unlike = style(names), _unlike(wanted, estimates)
     for column, attack in enumerate(attacks):
         for row, (metric, text) in enumerate(rows):
             keys = [k for k in wanted if k.attack == attack and k.metric == metric]
-            mine, theirs = axes[row, 2 * column], axes[row, 2 * column + 1]
-            _panel(mine, {k: ours[k] for k in keys if k in ours}, names, styles, unlike)
-            _panel(theirs, {k: paper[k] for k in keys}, names, styles, unlike)
-            _dress(mine, keys, names)
-            _dress(theirs, keys, names)
-            mine.set_xlim(theirs.get_xlim())
+            port_axis, paper_axis = axes[row, 2 * column], axes[row, 2 * column + 1]
+            _panel(port_axis, {k: estimates[k] for k in keys if k in estimates}, names, styles, unlike)
+            _panel(paper_axis, {k: paper[k] for k in keys}, names, styles, unlike)
+            _dress(port_axis, keys, names)
+            _dress(paper_axis, keys, names)
+            port_axis.set_xlim(paper_axis.get_xlim())
             if column == 0:
-                mine.set_ylabel(text)
+                port_axis.set_ylabel(text)
             if row == 0:
-                mine.set_title(f"this port: {attack.upper()}")
-                theirs.set_title(f"the paper: {attack.upper()}")
+                port_axis.set_title(f"this port: {attack.upper()}")
+                paper_axis.set_title(f"the paper: {attack.upper()}")
     handles = [plt.Line2D([], [], label=n, **styles[n]) for n in names]
     figure.legend(handles=handles, loc="upper center", ncols=len(names), bbox_to_anchor=(0.5, 0.0), frameon=False)
-    drawn = [k for k in wanted if k in ours]
-    figure.suptitle(_title(f"{place}: {dataset}; bars are 95 % intervals", drawn, ours, unlike, " (hollow)"), y=1.0)
+    drawn = [estimates[k] for k in wanted if k in estimates]
+    figure.suptitle(_title(f"{place}: {dataset}; bars are 95 % intervals", drawn, unlike, " (hollow)"), y=1.0)
     figure.tight_layout()
     return save(figure, file)
 
 
-def _title(title: str, drawn: list[Key], ours: dict[Key, Measured], unlike: dict[Key, str], mark: str = "") -> str:
-    """With what ours stand on, and why some of it is not like for like."""
-    settings = [ours[key].settings for key in drawn]
+def _title(title: str, drawn: list[Estimate], unlike: dict[Key, str], mark: str = "") -> str:
+    """With the images that estimates are based on, and why some are not like for like."""
+    settings = [estimate.settings for estimate in drawn]
     n = sorted({s["num_images"] for s in settings})
-    stands = f"{n[0]:,}" if len(n) == 1 else f"{n[0]:,} to {n[-1]:,}"
+    images = f"{n[0]:,}" if len(n) == 1 else f"{n[0]:,} to {n[-1]:,}"
     protocols = " and ".join(sorted({s["protocol"]["name"] for s in settings}))
-    lines = [f"{title}; ours on {stands} images, protocol {protocols}"]
+    lines = [f"{title}; ours on {images} images, protocol {protocols}"]
     return "\n".join([*lines, *(f"not like for like{mark}: {why}" for why in sorted(set(unlike.values())))])
 
 
-def _unlike(keys: list[Key], ours: dict[Key, Measured]) -> dict[Key, str]:
-    """Those of ours that should not be held against the paper's, and why."""
-    found = {k: compare(ours[k], papers_figures()[k]) for k in keys if k in ours and ours[k].value is not None}
-    return {k: c.reason for k, c in found.items() if c.verdict == INCOMPARABLE}
+def _unlike(keys: list[Key], estimates: dict[Key, Estimate]) -> dict[Key, str]:
+    """The estimates that should not be held against the paper's figures, and why."""
+    measured = {k: estimates[k] for k in keys if k in estimates and estimates[k].value is not None}
+    comparisons = {k: compare(estimate, papers_figures()[k]) for k, estimate in measured.items()}
+    return {k: c.reason for k, c in comparisons.items() if c.verdict == INCOMPARABLE}
 
 
-def _panel(axis, values: dict[Key, Measured | float], names: list[str], styles: dict, unlike: dict[Key, str]) -> None:
+def _panel(axis, values: dict[Key, Estimate | float], names: list[str], styles: dict, unlike: dict[Key, str]) -> None:
     """Curves over the parameter, hollow where not like for like; a point a classifier for figures over a whole grid."""
     if not values:
         axis.text(0.5, 0.5, "not run", transform=axis.transAxes, ha="center", color="0.5")
     for place, name in enumerate(names):
-        own = {k: v for k, v in values.items() if k.classifier == name}
-        points = sorted((_x(k, place), *_triple(v), k in unlike) for k, v in own.items())
+        of_name = {k: v for k, v in values.items() if k.classifier == name}
+        points = sorted((_x(k, place), *_triple(v), k in unlike) for k, v in of_name.items())
         points = [p for p in points if p[1] is not None]
         if not points:
             continue
         x, y, low, high, hollow = np.array(points, float).T
-        whole = any(k.parameter.startswith("all") for k in own)
-        line = {"linestyle": ""} if whole else {}
+        line = {"linestyle": ""} if any(k.over_all_budgets for k in of_name) else {}
         axis.errorbar(x, y, yerr=[y - low, high - y], elinewidth=1, linewidth=1.2, **line, **styles[name])
         hollow = hollow.astype(bool)
         axis.plot(x[hollow], y[hollow], **styles[name], linestyle="", markerfacecolor="white", zorder=3)
@@ -147,9 +149,9 @@ def _panel(axis, values: dict[Key, Measured | float], names: list[str], styles: 
 
 def _dress(axis, keys: list[Key], names: list[str]) -> None:
     """Scales and labels, the same whether something was measured or not."""
-    if any(k.parameter.startswith("all") for k in keys):
+    if any(k.over_all_budgets for k in keys):
         axis.set_xticks(range(len(names)), names, fontsize=7)
-    elif any(k.parameter.startswith("c=") for k in keys):
+    elif any(k.budget and k.budget.name == "c" for k in keys):
         axis.set(xscale="log", xlabel="c")
     else:
         axis.set_xlabel("eps")
@@ -159,41 +161,40 @@ def _dress(axis, keys: list[Key], names: list[str]) -> None:
 
 
 def _x(key: Key, place: int) -> float:
-    return place if not key.parts else float(next(iter(key.parts.values())))
+    """The budget; of a figure over all of them, which has a point a classifier, the classifier's place."""
+    return key.budget.value if key.budget else place
 
 
-def _triple(value: Measured | float) -> tuple:
+def _triple(value: Estimate | float) -> tuple:
     """The figure and its 95 % interval, of no width where none is known."""
-    if not isinstance(value, Measured):
+    if not isinstance(value, Estimate):
         return value, value, value
     return (value.value, value.low, value.high) if value.low is not None else (value.value,) * 3
 
 
-def _matrices(place: str, ours: dict[Key, Measured], names: list[str], file: Path) -> Path | None:
-    """Each classifier on images made against another: accuracy, and what logit detection notices; ours, the paper's."""
+def _matrices(place: str, estimates: dict[Key, Estimate], names: list[str], file: Path) -> Path | None:
+    """Each classifier on images made against another: accuracy and logit detection, of this port and of the paper."""
     figures = figures_of(place)
-    if not any(p.key in ours for p in figures):
+    if not any(p.key in estimates for p in figures):
         return None
-    attacks = list(dict.fromkeys((p.key.attack, p.key.parts["eps"]) for p in figures))
+    attacks = list(dict.fromkeys((p.key.attack, p.key.budget) for p in figures))
     rows = [(metric, text) for metric, text in _MATRICES.items() if any(p.key.metric == metric for p in figures)]
     shape = len(rows), 2 * len(attacks)
     figure, axes = plt.subplots(*shape, figsize=(4.2 * shape[1], 4.6 * shape[0]), squeeze=False)
-    for column, (attack, eps) in enumerate(attacks):
+    for column, (attack, budget) in enumerate(attacks):
         for row, (metric, text) in enumerate(rows):
-            here = [p for p in figures if (p.key.attack, p.key.parts["eps"], p.key.metric) == (attack, eps, metric)]
-            mine = {p.key: ours[p.key].value for p in here if p.key in ours}
-            if metric == "accuracy_percent":  # of what fooled a classifier it gets none right
-                made = {key.parts["from"] for key in mine}
-                mine |= {p.key: 0.0 for p in here if p.key.classifier == p.key.parts["from"] in made}
-            for beside, (whose, values) in enumerate(
-                (("this port", mine), ("the paper", {p.key: p.value for p in here}))
-            ):
-                axis = axes[row, 2 * column + beside]
+            here = [p for p in figures if (p.key.attack, p.key.budget, p.key.metric) == (attack, budget, metric)]
+            port = {p.key: estimates[p.key].value for p in here if p.key in estimates}
+            sources = {key.source for key in port}
+            port |= {p.key: 0.0 for p in here if p.key.source in sources and _none_right(p.key)}
+            paper = {p.key: p.value for p in here}
+            for beside, (whose, values) in enumerate((("this port", port), ("the paper", paper))):
+                axis, name = axes[row, 2 * column + beside], attack.removeprefix("transfer_").upper()
                 draw_rates(axis, _matrix(values, names), names)
-                axis.set_title(f"{whose}: {attack.removeprefix('transfer_').upper()}, eps {eps}\n{text}", fontsize=10)
-    drawn = [p.key for p in figures if p.key in ours]
+                axis.set_title(f"{whose}: {name}, {budget.name} {budget.value:g}\n{text}", fontsize=10)
+    drawn = [p.key for p in figures if p.key in estimates]
     title = f"{place}: each classifier (rows) on images made against another (columns)"
-    figure.suptitle(_title(title, drawn, ours, _unlike(drawn, ours)), y=1.0)
+    figure.suptitle(_title(title, [estimates[k] for k in drawn], _unlike(drawn, estimates)), y=1.0)
     figure.tight_layout()
     return save(figure, file)
 
@@ -202,7 +203,6 @@ def _matrix(values: dict[Key, float | None], names: list[str]) -> np.ndarray:
     """(classifier, source) -> value, NaN where there is none."""
     matrix = np.full((len(names), len(names)), np.nan)
     for key, value in values.items():
-        source = key.parts["from"]
-        if value is not None and key.classifier in names and source in names:
-            matrix[names.index(key.classifier), names.index(source)] = value
+        if value is not None and key.classifier in names and key.source in names:
+            matrix[names.index(key.classifier), names.index(key.source)] = value
     return matrix

@@ -1,18 +1,16 @@
 """`regression`: every stored result held against the paper's figures, or against an earlier results folder.
 
-Exit code 0 where every comparable figure is within its tolerance, 1 where one is outside, 2 where there is nothing to
-compare. Reports: regression.md, .html (one file, figures inside), .xml (JUnit: a test case a figure).
+Exit code 0 where every comparable figure is within its tolerance or known to differ, 1 where one is outside, 2 where
+there is nothing to compare. Reports: regression.md, .html (one file, figures inside), .xml (JUnit: a case a figure).
 """
 
 import argparse
 from pathlib import Path
 
-from deepbayes.experiments.measurements.context import check_writable
 from deepbayes.experiments.measurements.progress import print_tables, say
 from deepbayes.experiments.settings.errors import UsageError
-from deepbayes.experiments.store.results import ResultsStore
-from deepbayes.models.deep_bayes.factorisation import SEVEN_NAMES
-from deepbayes.reference.published import FILE
+from deepbayes.experiments.store.results import ResultsStore, check_writable
+from deepbayes.reference.published import FILE, PAPER_CLASSIFIERS
 from deepbayes.reproduction import regression_report
 from deepbayes.reproduction.collect import COMMITTED
 from deepbayes.reproduction.compare import (
@@ -25,7 +23,8 @@ from deepbayes.reproduction.compare import (
     papers_figures,
     same_run,
 )
-from deepbayes.reproduction.estimates import Measured, measured
+from deepbayes.reproduction.estimates import Estimate, estimates_of
+from deepbayes.reproduction.known_differences import mark_known, no_longer_there
 from deepbayes.reproduction.paper_tables import METRICS
 
 
@@ -37,62 +36,72 @@ def run(options: argparse.Namespace) -> int:
     files = regression_report.write(comparisons, gone, where, options.output / "regression")
     shown = [regression_report.summary(comparisons, where), *regression_report.listings(comparisons, gone)]
     print_tables((table.rich() for table in shown), files[0])
+    for line in [] if _is_folder(options.against) else no_longer_there(comparisons):
+        say(line)
     say("reports: " + ", ".join(str(f) for f in files))
     if all(c.verdict == INCOMPARABLE for c in comparisons):
         raise UsageError("nothing was comparable, so nothing was checked; see the reasons above")
     return 1 if any(c.verdict == OUTSIDE for c in comparisons) else 0
 
 
-def compared(folders: list[Path], against: Path | None = None) -> tuple[list[Comparison], list[Measured]]:
-    """Every figure of results folders that has a reference, beside it; and what an earlier folder alone holds.
+def compared(folders: list[Path], against: Path | None = None) -> tuple[list[Comparison], list[Estimate]]:
+    """Every estimate of results folders that has a reference, beside it; and those that an earlier folder alone holds.
 
     Args:
       against: an earlier results folder; None is the paper.
 
     Raises:
       UsageError: no results there, no reference there, or none that measure the same.
+      FileError: reference/known_differences.csv is not in order.
     """
     if against is not None and not against.is_dir() and against.resolve() != FILE:
         lacks = "" if against.exists() else ", which does not exist"
         raise UsageError(f"--against takes a results folder or {FILE}, not {against}{lacks}")
-    figures, gone = _figures(folders), []
-    if against is None or against.is_file():
+    estimates, gone = _estimates(folders), []
+    to_the_paper = not _is_folder(against)
+    if to_the_paper:
         reference = papers_figures()
-        pairs = [(f, reference.get(f.key), True) for f in figures]
+        pairs = [(e, reference.get(e.key)) for e in estimates]
     else:
-        before = _figures([against])
+        before = _estimates([against])
         reference = earlier(before, against)
-        pairs = [(f, reference.get(same_run(f), reference.get(identity(f))), False) for f in figures]
-        there = {identity(f) for f in figures}
-        gone = list({identity(f): f for f in before if identity(f) not in there}.values())
-    found = [compare(figure, ref, to_paper) for figure, ref, to_paper in pairs if ref is not None]
-    if not found:
+        pairs = [(e, reference.get(same_run(e), reference.get(identity(e)))) for e in estimates]
+        there = {identity(e) for e in estimates}
+        gone = list({identity(e): e for e in before if identity(e) not in there}.values())
+    comparisons = [compare(estimate, ref, to_the_paper) for estimate, ref in pairs if ref is not None]
+    if not comparisons:
         raise UsageError(
-            f"none of the {len(figures)} figures in {_listed(folders)} has a reference in {against or FILE}"
+            f"none of the {len(estimates)} figures in {_listed(folders)} has a reference in {against or FILE}"
         )
-    return sorted(found, key=_place), gone
+    comparisons.sort(key=_place)
+    return (mark_known(comparisons) if to_the_paper else comparisons), gone
+
+
+def _is_folder(against: Path | None) -> bool:
+    """Whether that is an earlier results folder, in which no difference is a known one; else it is the paper."""
+    return against is not None and against.is_dir()
 
 
 def _place(c: Comparison) -> tuple:
     """By attack, metric and classifier, whatever the age of the files."""
-    key = c.ours.key
-    metrics, names = [*METRICS, key.metric], [*SEVEN_NAMES, key.classifier]
+    key = c.estimate.key
+    metrics, names = [*METRICS, key.metric], [*PAPER_CLASSIFIERS, key.classifier]
     return key.dataset, key.attack, metrics.index(key.metric), names.index(key.classifier), key.parameter
 
 
-def _figures(folders: list[Path]) -> list[Measured]:
-    """Those of each folder, each once: of runs that differ in the number of images alone the largest counts.
+def _estimates(folders: list[Path]) -> list[Estimate]:
+    """The estimates of each folder, each once: of runs that differ in the number of images alone the largest counts.
 
     A run that several folders hold counts once, the last folder's.
     """
-    found = {}
+    by_run = {}
     for folder in dict.fromkeys(f.resolve() for f in folders):
-        figures = measured(ResultsStore(folder).all()) if folder.is_dir() else []
-        largest = {same_run(f): f for f in sorted(figures, key=lambda f: f.settings["num_images"])}
-        found |= {(run, f.settings["num_images"]): f for run, f in largest.items()}
-    if not found:
+        estimates = estimates_of(ResultsStore(folder).all()) if folder.is_dir() else []
+        largest = {same_run(e): e for e in sorted(estimates, key=lambda e: e.settings["num_images"])}
+        by_run |= {(run, e.settings["num_images"]): e for run, e in largest.items()}
+    if not by_run:
         raise UsageError(f"no results in {_listed(folders)}; make some: ./run_experiments.sh detect --protocol paper")
-    return list(found.values())
+    return list(by_run.values())
 
 
 def _listed(folders: list[Path]) -> str:

@@ -6,32 +6,30 @@ import shlex
 import subprocess
 import sys
 
-from deepbayes.data.registry import DATASETS
 from deepbayes.experiments.command_line.parser import ROOT
-from deepbayes.experiments.measurements.context import check_writable
 from deepbayes.experiments.measurements.progress import print_tables, say
 from deepbayes.experiments.settings.errors import UsageError
-from deepbayes.models.deep_bayes.architecture import architecture_for
+from deepbayes.experiments.store.results import check_writable
 from deepbayes.models.files import atomic
-from deepbayes.reference.published import Published
-from deepbayes.reproduction.collect import best, figures_of, figures_that_count, places
-from deepbayes.reproduction.estimates import Measured
+from deepbayes.reference.published import CLASSIFIER_OPTIONS, Published
+from deepbayes.reproduction.collect import accepted_estimates, best, figures_of, places
+from deepbayes.reproduction.estimates import Estimate
+from deepbayes.reproduction.hours import Speed, hours
 from deepbayes.reproduction.paper_tables import in_lines, tables_of
-from deepbayes.reproduction.required_runs import Needed, Speed, hours, images_run, why_not
-from deepbayes.reproduction.steps import USUAL_IMAGES, steps_to
+from deepbayes.reproduction.required_runs import USUAL_IMAGES, RequiredRun, images_run, steps_to, why_not_measured
 
 
 def run(options: argparse.Namespace) -> int:
     check_writable(options.output)
     wanted = [(place, _chosen(options, place)) for place in _places(options.names)]
-    figures = [figure for _, found in wanted for figure in found]
-    ours = figures_that_count(options.output, options.weights, options.epochs)
-    _show(options, wanted, ours)
+    figures = [figure for _, chosen in wanted for figure in chosen]
+    estimates = accepted_estimates(options.output, options.weights, options.epochs)
+    _show(options, wanted, estimates)
     _say_what_cannot_be(figures)
-    missing = _missing(options, figures, ours)
+    missing = _missing(options, figures, estimates)
     if not missing:
         return 0
-    can = sum(not why_not(f) for f in figures)
+    can = sum(not why_not_measured(f) for f in figures)
     on = f" on {options.num_images or 'all'} images or more" if options.num_images != 0 else ""
     say(f"{can - len(missing)} of {can} figures are there{on}")
     steps = steps_to(missing, options.output, _num_images(options), options.weights, options.epochs, options.data_dir)
@@ -46,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
             say(f"stopped: the run above ended with exit code {code}; what was finished is kept, and the same command "
                 "goes on from there")  # fmt: skip
             return code
-    _show(options, wanted, figures_that_count(options.output, options.weights, options.epochs))
+    _show(options, wanted, accepted_estimates(options.output, options.weights, options.epochs))
     return 0
 
 
@@ -60,23 +58,14 @@ def _places(names: list[str]) -> list[str]:
 
 
 def _chosen(options: argparse.Namespace, place: str) -> list[Published]:
-    found = [f for f in figures_of(place) if not options.classifiers or f.key.classifier in options.classifiers]
-    if options.dim_z:
-        found = [f for f in found if _dim_z(f) in options.dim_z]
-    if not found:
+    """The figures of a place that are of the chosen classifiers, and of those options of theirs."""
+    chosen = [f for f in figures_of(place) if not options.classifiers or f.key.classifier in options.classifiers]
+    for name in CLASSIFIER_OPTIONS:
+        if wanted := getattr(options, name, None):
+            chosen = [f for f in chosen if f.key.all_classifier_options.get(name) in wanted]
+    if not chosen:
         raise UsageError(f"{place} has no figure of what was chosen")
-    return found
-
-
-def _dim_z(figure: Published) -> int | None:
-    key = figure.key
-    if "dim_z" in key.parts:
-        return int(key.parts["dim_z"])
-    return (
-        architecture_for(DATASETS[key.dataset].shape, DATASETS[key.dataset].classes).dim_z
-        if key.dataset in DATASETS
-        else None
-    )
+    return chosen
 
 
 def _num_images(options: argparse.Namespace) -> int | None:
@@ -84,15 +73,15 @@ def _num_images(options: argparse.Namespace) -> int | None:
     return USUAL_IMAGES if options.num_images == 0 else options.num_images
 
 
-def _missing(options: argparse.Namespace, figures: list[Published], ours: list[Measured]) -> list[Published]:
+def _missing(options: argparse.Namespace, figures: list[Published], estimates: list[Estimate]) -> list[Published]:
     """Figures that we could measure and have not, on as many images as asked for."""
     least = lambda dataset: 0 if options.num_images == 0 else images_run(options.num_images, dataset)  # noqa: E731
-    known = best(ours, least)
-    return [f for f in figures if f.key not in known and not why_not(f)]
+    known = best(estimates, least)
+    return [f for f in figures if f.key not in known and not why_not_measured(f)]
 
 
-def _show(options: argparse.Namespace, wanted: list[tuple[str, list[Published]]], ours: list[Measured]) -> None:
-    chosen = best(ours)
+def _show(options: argparse.Namespace, wanted: list[tuple[str, list[Published]]], estimates: list[Estimate]) -> None:
+    chosen = best(estimates)
     for place, figures in wanted:
         shown = tables_of(place, figures, chosen, _trained(options))
         file = options.output / "paper" / f"{place.lower().replace(' ', '_')}.md"
@@ -112,13 +101,13 @@ def _trained(options: argparse.Namespace) -> str:
 def _say_what_cannot_be(figures: list[Published]) -> None:
     reasons: dict[str, int] = {}
     for figure in figures:
-        if reason := why_not(figure):
+        if reason := why_not_measured(figure):
             reasons[reason] = reasons.get(reason, 0) + 1
     for reason, n in reasons.items():
         say(f"not measured: {n} figures ({reason})")
 
 
-def _list(steps: list[tuple[Needed, list[str]]], num_images: int | None) -> None:
+def _list(steps: list[tuple[RequiredRun, list[str]]], num_images: int | None) -> None:
     speed, total = Speed(), 0.0
     say("missing, with the time that it takes at the speed measured here:")
     for step, arguments in steps:

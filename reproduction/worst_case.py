@@ -9,7 +9,7 @@ from deepbayes.data.checks import spread_positions
 from deepbayes.experiments.measurements.intervals import rate
 from deepbayes.experiments.reporting.tables import Table
 from deepbayes.experiments.settings.attack_plan import changed_options
-from deepbayes.models.deep_bayes.factorisation import SEVEN_NAMES
+from deepbayes.reference.published import PAPER_CLASSIFIERS
 from deepbayes.reproduction.comparability import PAPERS_IMAGES
 from deepbayes.reproduction.required_runs import PROTOCOL
 
@@ -28,7 +28,7 @@ def worst_case(results: list[dict], dataset: str) -> Table:
         {label for of in rights.values() for label in of}, key=lambda label: (_ATTACKS.index(label[0]), label)
     )
     rows = []
-    for (name, eps), of in sorted(rights.items(), key=lambda item: (SEVEN_NAMES.index(item[0][0]), item[0][1])):
+    for (name, eps), of in sorted(rights.items(), key=lambda item: (PAPER_CLASSIFIERS.index(item[0][0]), item[0][1])):
         of[_ALL] = np.all(list(of.values()), axis=0)
         rows.append([f"{name}, eps {eps:g}", *(f"{100 * of[h].mean():.0f}" if h in of else "" for h in [*heads, _ALL])])
     widest = rate(n // 2, n)
@@ -45,7 +45,7 @@ def _rights(results: list[dict], dataset: str) -> tuple[dict[tuple, dict[tuple, 
         run = s["dataset"], s["protocol"]["name"], s["seed"], s.get("samples"), s.get("targeted", False)
         if (
             run != (dataset, PROTOCOL, 0, 10, False)
-            or s["victim"] not in SEVEN_NAMES
+            or s["victim"] not in PAPER_CLASSIFIERS
             or {"detection", "through", "left_out", "known_noise"} & s.keys()
         ):
             continue

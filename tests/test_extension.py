@@ -1,7 +1,7 @@
 """A data set and a classifier that nobody here knows, each registered by one call, go through every command.
 
-The images are 8x8 with three classes: a bright bar at the top, in the middle or at the bottom, with noise. The classifier
-is a linear one whose input is disturbed by noise of its own: stochastic, with samples, without a density of x.
+The images are 8x8 with three classes: a bright bar at the top, in the middle or at the bottom, with noise. The
+classifier is a linear one whose input is disturbed by noise of its own: stochastic, with samples, without a density.
 """
 
 import json
@@ -10,7 +10,6 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-
 from deepbayes.data.checks import Images, pixel_sha256
 from deepbayes.data.registry import DATASETS, Dataset, register_dataset
 from deepbayes.experiments.command_line.main import main

@@ -1,20 +1,37 @@
 """The paper's figures, and the commands that measure them."""
 
+import ast
 import csv
 import dataclasses
 import re
 
 import pytest
 from deepbayes.attacks.registry import ATTACKS
-from deepbayes.experiments.command_line.parser import parser
+from deepbayes.experiments.command_line.parser import ROOT, parser
 from deepbayes.experiments.settings.attack_plan import plan_of
-from deepbayes.models.deep_bayes.factorisation import SEVEN_NAMES
-from deepbayes.reference.published import FILE, Key, published
+from deepbayes.models.deep_bayes.architecture import ARCHITECTURES
+from deepbayes.models.deep_bayes.factorisation import FACTORISATIONS, SEVEN_NAMES
+from deepbayes.reference.published import (
+    FILE,
+    PAPER_CLASSIFIERS,
+    PAPER_OPTIONS,
+    Budget,
+    Key,
+    has_density,
+    key_parameter,
+    published,
+)
 from deepbayes.reproduction.collect import figures_of, places
 from deepbayes.reproduction.compare import papers_figures
-from deepbayes.reproduction.estimates import key_of
+from deepbayes.reproduction.estimates import classifier_of, key_of
+from deepbayes.reproduction.hours import hours
 from deepbayes.reproduction.paper_tables import tables_of
-from deepbayes.reproduction.required_runs import hours, images_run, needed, why_not
+from deepbayes.reproduction.required_runs import images_run, required_runs, why_not_measured
+from hypothesis import given
+from hypothesis import strategies as st
+
+ROOMS = ("reproduction", "reference")
+HEAVY = ("batches", "craft", "device", "surrogate_models", "training_logits", "victims")
 
 
 def test_all_of_the_papers_figures_are_there():
@@ -52,17 +69,91 @@ def test_a_figure_that_stands_in_several_places_is_the_first_appendix_tables_bef
     assert papers_figures()[Key(*key)].value == value
 
 
+def _written(key: Key) -> str:
+    """The parameter again, from what the key's properties read of it."""
+    lambda_ = "" if key.lambda_ is None else f";lambda={key.lambda_:g}"
+    over = "all eps" if key.over_all_budgets else f"eps<={key.bound:g}" if key.bound is not None else ""
+    attack = f"{key.budget}{lambda_}" if key.budget else over
+    return key_parameter(attack, key.source, key.classifier_options)
+
+
+def test_the_properties_of_a_key_read_all_that_its_parameter_says():
+    statements = ("64000 queries", "raw pixels", "parameter")  # of the text
+    for key in {p.key for p in published()}:
+        assert _written(key) == ("" if key.parameter in statements else key.parameter)
+        assert (key.source != "") == key.attack.startswith("transfer_")
+        assert (key.lambda_ is not None) == key.attack.startswith("wbs_")
+
+
+@given(
+    budget=st.builds(Budget, st.sampled_from(["eps", "c"]), st.floats(1e-3, 1e3).map(lambda v: float(f"{v:g}"))),
+    source=st.sampled_from(["", *PAPER_CLASSIFIERS]),
+    options=st.dictionaries(st.just("dim_z"), st.integers(1, 999)),
+)
+def test_what_is_written_into_a_key_is_read_from_it(budget, source, options):
+    key = Key("mnist", "GBZ", "transfer_pgd", key_parameter(str(budget), source, options), "accuracy_percent")
+    assert (key.budget, key.source, key.classifier_options) == (budget, source, options)
+    assert key.all_classifier_options == {"dim_z": 64} | options
+    assert (key.over_all_budgets, key.bound, key.lambda_) == (False, None, None)
+    whole, below = key.over_budgets(), key.over_budgets(0.3)
+    assert (whole.budget, whole.over_all_budgets, whole.bound) == (None, True, None)
+    assert (below.budget, below.over_all_budgets, below.bound) == (None, False, 0.3)
+    assert whole.source == below.source == source
+
+
+def test_a_transfer_knows_the_attack_on_its_source():
+    key = Key("mnist", "GFZ", "transfer_pgd", "eps=0.3;from=GBZ", "accuracy_percent")
+    assert key.of_the_source == Key("mnist", "GBZ", "pgd", "eps=0.3", "accuracy_percent")
+
+
+def test_labels_are_the_heads_of_tables():
+    key = Key("mnist", "GBZ", "wbs_logit", "eps=0.2;lambda=10", "accuracy_percent")
+    assert (key.attack_label, key.parameter_label) == ("wbs logit", "eps 0.2, lambda 10")
+    assert key.over_budgets(0.3).parameter_label == "eps up to 0.3, lambda 10"
+
+
+def test_the_papers_classifiers_and_their_options_are_those_of_the_models():
+    assert PAPER_CLASSIFIERS == SEVEN_NAMES
+    for dataset, options in PAPER_OPTIONS.items():
+        assert options == {name: getattr(ARCHITECTURES[dataset], name) for name in options}
+    assert {n for n in PAPER_CLASSIFIERS if has_density(n)} == {n for n in SEVEN_NAMES if FACTORISATIONS[n].models_x}
+
+
+@pytest.mark.parametrize(
+    ("victim", "settings", "classifier"),
+    [
+        ("GBZ", {"dim_z": 64}, ("GBZ", {})),
+        ("GBZ_z16", {"dim_z": 16}, ("GBZ", {"dim_z": 16})),
+        ("GBZ_z16", {}, ("GBZ_z16", {})),  # a user's Keras model, which has no such option
+        ("GBZ_mine", {}, ("GBZ_mine", {})),
+        ("my_z16", {"dim_z": 16}, ("my_z16", {})),
+    ],
+)
+def test_a_classifier_in_a_result_is_known_by_its_name_and_options(victim, settings, classifier):
+    assert classifier_of(victim, "mnist", settings) == classifier_of(victim, "mnist5k", settings) == classifier
+
+
+@pytest.mark.parametrize("file", sorted(f for r in ROOMS for f in (ROOT / r).glob("*.py")), ids=lambda f: f.name)
+def test_no_module_of_the_reproduction_imports_tensorflow_as_it_is_imported(file):
+    """`table`, `figure` and `regression` come up at once; TensorFlow is imported by the functions that measure."""
+    top = [node for node in ast.parse(file.read_text()).body if isinstance(node, (ast.Import, ast.ImportFrom))]
+    names = {node.module if isinstance(node, ast.ImportFrom) else alias.name for node in top for alias in node.names}
+    heavy = {"tensorflow", "keras", "tensorflow_probability"}
+    assert not {name.split(".")[0] for name in names} & heavy
+    assert not names & {f"deepbayes.experiments.measurements.{m}" for m in HEAVY}
+
+
 def test_every_figure_that_can_be_measured_has_a_command_that_the_command_line_takes():
     for place in places():
-        figures = [f for f in figures_of(place) if not why_not(f)]
-        for step in needed(figures):
+        figures = [f for f in figures_of(place) if not why_not_measured(f)]
+        for step in required_runs(figures):
             options = parser().parse_args(step.arguments("100"))
             assert set(options.classifiers) >= set(step.classifiers)
             assert options.protocol == "paper"
             if step.grid:
                 assert tuple(getattr(options, step.parameter)) == step.grid
-        covered = {(c, s.dataset, s.dim_z) for s in needed(figures) for c in s.classifiers}
-        assert {(f.key.classifier, f.key.dataset) for f in figures} <= {(c, d) for c, d, _ in covered}
+        covered = {(c, s.dataset) for s in required_runs(figures) for c in s.classifiers}
+        assert {(f.key.classifier, f.key.dataset) for f in figures} <= covered
 
 
 @pytest.mark.parametrize(
@@ -70,14 +161,16 @@ def test_every_figure_that_can_be_measured_has_a_command_that_the_command_line_t
 )
 def test_what_a_command_stores_has_the_keys_of_the_figures_that_asked_for_it(place):
     """The settings that each command's results will have, through `key_of`, over its grid."""
-    figures = [f for f in figures_of(place) if not why_not(f)]
+    figures = [f for f in figures_of(place) if not why_not_measured(f)]
     keys = set()
-    for step in needed(figures):
+    for step in required_runs(figures):
         options = parser().parse_args(step.arguments("100"))
         attack = getattr(options, "attack", options.command)
         for name in step.classifiers:
-            victim = f"{name}_z{step.dim_z}" if step.dim_z else name
+            own = dict(step.classifier_options)
+            victim = f"{name}_z{own['dim_z']}" if own else name
             settings = {"dataset": step.dataset, "victim": victim, "attack": "clean"}
+            settings |= PAPER_OPTIONS[step.dataset] | own
             if attack != "evaluate":
                 plan = plan_of(options, ATTACKS[attack], step.dataset)
                 for through in _throughs(options, step.classifiers):
@@ -99,11 +192,10 @@ def _throughs(options, classifiers) -> list[dict]:
 
 
 def test_a_bottleneck_table_asks_for_the_latent_sizes_and_table_a1_for_three_weights():
-    assert {step.dim_z for step in needed(figures_of("Table F.26"))} == {None, 16, 32, 128}
-    lambdas = {
-        s.command[s.command.index("--lambda") + 1] for s in needed(figures_of("Table A.1")) if "--lambda" in s.command
-    }
-    assert lambdas == {"0.1", "1", "10"}
+    sizes = [dict(run.classifier_options) for run in required_runs(figures_of("Table F.26"))]
+    assert {options.get("dim_z") for options in sizes} == {None, 16, 32, 128}
+    commands = [run.command for run in required_runs(figures_of("Table A.1")) if "--lambda" in run.command]
+    assert {command[command.index("--lambda") + 1] for command in commands} == {"0.1", "1", "10"}
 
 
 def test_a_table_with_columns_of_another_names_the_sources_of_both():
@@ -112,7 +204,7 @@ def test_a_table_with_columns_of_another_names_the_sources_of_both():
 
 
 def test_hours_grow_with_images_and_steps():
-    fgsm, pgd = (needed(figures_of(place))[0] for place in ("Table F.1", "Table F.2"))
+    fgsm, pgd = (required_runs(figures_of(place))[0] for place in ("Table F.1", "Table F.2"))
     speed = lambda dataset, name: 10.0  # noqa: E731
     assert hours(fgsm, 200, speed) == pytest.approx(2 * hours(fgsm, 100, speed))
     assert hours(fgsm, None, speed) == pytest.approx(100 * hours(fgsm, 100, speed))
@@ -123,11 +215,11 @@ def test_hours_grow_with_images_and_steps():
 def test_hours_hold_queries_and_thresholds():
     """64,000 queries a substitute (paper, 4.1); 10,000 training images where weights do not ship."""
     speed = lambda dataset, name: 10.0  # noqa: E731
-    steps = needed(figures_of("Table F.17"))
+    steps = required_runs(figures_of("Table F.17"))
     classifiers = sum(len(s.classifiers) for s in steps)
-    assert classifiers == len(SEVEN_NAMES)
+    assert classifiers == len(PAPER_CLASSIFIERS)
     assert sum(hours(s, 100, speed) for s in steps) > classifiers * 64_000 * 10 / 3.6e6
-    detect = next(s for s in needed(figures_of("Table F.26")) if s.command[0] == "detect")
+    detect = next(s for s in required_runs(figures_of("Table F.26")) if s.command[0] == "detect")
     own = dataclasses.replace(detect, weights="somewhere")
     more = hours(own, 100, speed) - hours(detect, 100, speed)
     assert more == pytest.approx(len(detect.classifiers) * 10_000 * 10 / 3.6e6)

@@ -22,7 +22,7 @@ from deepbayes.experiments.store.identity import attack_of
 from deepbayes.experiments.store.result import Result
 from deepbayes.experiments.store.results import ResultsStore
 from deepbayes.reproduction.compare import identity
-from deepbayes.reproduction.estimates import measured
+from deepbayes.reproduction.estimates import estimates_of
 from rich.console import Console
 
 N = 4
@@ -146,7 +146,7 @@ def test_attacks_of_other_thresholds_or_batches_have_tables_of_their_own(usual, 
     protocol = usual["settings"]["protocol"]
     found = groups([result(attack="clean", protocol=protocol), usual, other])
     assert [g.stem for g in found] == [f"wbs_{protocol['name']}_n4", stem]
-    first, second = (identity(figure) for figure in measured([usual, other]))
+    first, second = (identity(figure) for figure in estimates_of([usual, other]))
     assert first != second
 
 
@@ -169,8 +169,8 @@ def test_results_through_several_students_are_told_apart_by_the_students_weights
 def test_minimum_perturbations_mix_no_two_students():
     grid = (0.1, 0.2, 0.3, 0.4, 0.5)
     results = [result(attack="clean"), *(student("b", eps=v) for v in grid), student("c", eps=0.1)]
-    whole = [f for f in measured(results) if f.key.metric == "min_linf_mean"]
-    (alone,) = [f for f in measured(results[:-1]) if f.key.metric == "min_linf_mean"]
+    whole = [f for f in estimates_of(results) if f.key.metric == "min_linf_mean"]
+    (alone,) = [f for f in estimates_of(results[:-1]) if f.key.metric == "min_linf_mean"]
     assert [f.settings for f in whole] == [alone.settings]
 
 

@@ -15,23 +15,23 @@ import pytest
 from deepbayes.experiments.command_line import main
 from deepbayes.experiments.measurements.intervals import rate
 from deepbayes.experiments.store.results import ResultsStore, settings_hash
-from deepbayes.models.deep_bayes.factorisation import SEVEN_NAMES
 from deepbayes.models.files import FileError
+from deepbayes.reference.published import PAPER_CLASSIFIERS
 from deepbayes.reproduction import collect
-from deepbayes.reproduction.collect import best, figures_of, figures_that_count, own_weights, places
-from deepbayes.reproduction.estimates import key_of, measured
+from deepbayes.reproduction.collect import accepted_estimates, best, figures_of, places
+from deepbayes.reproduction.estimates import estimates_of, key_of
 from deepbayes.reproduction.figure import draw
 from deepbayes.reproduction.paper_tables import METRICS, in_lines, tables_of
 from deepbayes.reproduction.regression import compared
-from deepbayes.reproduction.required_runs import why_not
+from deepbayes.reproduction.required_runs import own_weights, why_not_measured
 from rich.console import Console
 from test_compare import figure
 
 
 @pytest.fixture(autouse=True)
 def no_results_that_come_with_the_project(tmp_path, monkeypatch):
-    for module in ("gathered", "regression"):
-        monkeypatch.setattr(f"reproduction.{module}.COMMITTED", tmp_path / "none")
+    for module in ("collect", "regression"):
+        monkeypatch.setattr(f"deepbayes.reproduction.{module}.COMMITTED", tmp_path / "none")
 
 
 def run(*arguments) -> int:
@@ -67,7 +67,7 @@ def as_official(results, tmp_path):
 
 def test_results_have_the_keys_and_values_of_the_papers_figures(results):
     stored = ResultsStore(results).all()
-    found = {f.key: f for f in measured(stored)}
+    found = {f.key: f for f in estimates_of(stored)}
     for result in stored:
         s = result["settings"]
         if s["attack"] == "fgsm" and "detection" not in s and "through" not in s:
@@ -101,7 +101,7 @@ def test_a_transfer_counts_the_images_that_fooled_their_source(results):
     )  # fmt: skip
     fooled = np.array(own["predictions"]) != y
     expected = np.mean((np.array(moved["predictions"]) == y)[fooled])
-    found = {f.key: f for f in measured(stored)}[
+    found = {f.key: f for f in estimates_of(stored)}[
         "mnist", "DBX", "transfer_fgsm", "eps=0.1;from=DFX", "accuracy_percent"
     ]
     assert found.value == pytest.approx(100 * expected)
@@ -115,7 +115,7 @@ def test_what_a_guard_notices_of_images_made_against_another_is_of_the_transfer(
             r for r in stored if r["settings"]["victim"] == source
             and r["settings"].get("detection", {}).get("chosen_guard")
         )  # fmt: skip
-        found = {f.key: f for f in measured(stored)}[
+        found = {f.key: f for f in estimates_of(stored)}[
             "mnist", "DBX", "transfer_fgsm", f"eps=0.1;from={source}", "tp_kl_percent"
         ]
         assert found.value == pytest.approx(100 * one["detectors"]["kl"]["tp_class_averaged"])
@@ -124,7 +124,7 @@ def test_what_a_guard_notices_of_images_made_against_another_is_of_the_transfer(
 
 def test_figures_of_another_guards_or_sources_weights_do_not_count(as_official):
     def shown():
-        return {k.parts["from"] for k in best(figures_that_count(as_official)) if k.attack == "transfer_fgsm"}
+        return {k.source for k in best(accepted_estimates(as_official)) if k.attack == "transfer_fgsm"}
 
     assert shown() == {"DFX", "DBX"}
     for file in as_official.rglob("*_guard_*.json"):
@@ -157,24 +157,24 @@ def test_a_cw_attack_that_never_succeeds_has_been_measured():
     settings = {"dataset": "mnist", "victim": "GFZ", "attack": "cw", "c": 0.1, "num_images": 20, "seed": 0}
     settings |= {"protocol": {"name": "paper"}, "samples": 10}
     norms = {"accuracy": rate(20, 20), "perturbation": {"n": 0}}
-    found = {f.key.metric: f for f in measured([{"settings": settings} | norms])}
+    found = {f.key.metric: f for f in estimates_of([{"settings": settings} | norms])}
     assert (found["l2_mean"].value, found["accuracy_percent"].value) == (None, 100.0)
 
 
 def test_results_on_a_data_set_that_the_paper_has_not_are_left_aside(as_official, monkeypatch):
-    before = len(figures_that_count(as_official))
+    before = len(accepted_estimates(as_official))
     for file in (as_official / "mnist").rglob("fgsm_*.json"):
         content = json.loads(file.read_text())
         content["settings"]["dataset"] = "fashion_mnist"
         file.write_text(json.dumps(content))
     usual = collect.usable_card
 
-    def card(dataset, name, folder, dim_z):
+    def card(dataset, name, folder, **options):
         trained = {"sha256": "of one's own", "training": {"epochs": 1}}
-        return trained if dataset == "fashion_mnist" and folder else usual(dataset, name, folder, dim_z)
+        return trained if dataset == "fashion_mnist" and folder else usual(dataset, name, folder, **options)
 
     monkeypatch.setattr("deepbayes.reproduction.collect.usable_card", card)
-    assert 0 < len(figures_that_count(as_official)) < before
+    assert 0 < len(accepted_estimates(as_official)) < before
 
 
 def test_no_answer_is_no(monkeypatch, tmp_path):
@@ -190,7 +190,7 @@ def test_a_users_model_may_have_any_name(victim, as_official):
         content = json.loads(file.read_text())
         content["settings"]["victim"] = victim
         file.write_text(json.dumps(content))
-    assert ("fgsm", "accuracy_percent") not in {(k.attack, k.metric) for k in best(figures_that_count(as_official))}
+    assert ("fgsm", "accuracy_percent") not in {(k.attack, k.metric) for k in best(accepted_estimates(as_official))}
 
 
 def test_accuracy_up_to_a_bound_counts_images_that_no_eps_fools(results):
@@ -202,14 +202,14 @@ def test_accuracy_up_to_a_bound_counts_images_that_no_eps_fools(results):
         and "predictions" in r and "through" not in r["settings"]
     ]  # fmt: skip
     assert len(right) == 3
-    found = {f.key: f for f in measured(stored)}["mnist", "DFX", "fgsm", "eps<=0.3", "accuracy_percent"]
+    found = {f.key: f for f in estimates_of(stored)}["mnist", "DFX", "fgsm", "eps<=0.3", "accuracy_percent"]
     assert found.value == pytest.approx(100 * np.mean(np.all(right, axis=0)))
 
 
 def test_a_table_shows_ours_the_papers_and_the_difference(as_official, capsys):
     assert run("table", "F.1", "--classifiers", "DFX", "DBX", "--output", as_official) == 0
     text = capsys.readouterr().out
-    ours = {f.key: f for f in measured(ResultsStore(as_official).all())}[
+    ours = {f.key: f for f in estimates_of(ResultsStore(as_official).all())}[
         "mnist", "DFX", "fgsm", "eps=0.1", "accuracy_percent"
     ]
     assert f"{ours.value:.1f} +-{ours.half:.1f}" in text
@@ -224,7 +224,7 @@ def test_a_table_shows_ours_the_papers_and_the_difference(as_official, capsys):
 
 @pytest.mark.parametrize("place", [p for p in places() if p.startswith("Table")])
 def test_a_table_of_five_figures_a_row_is_at_most_100_columns_wide(place):
-    shown = [f.key for f in figures_of(place) if f.key.metric.endswith("percent") and not why_not(f)]
+    shown = [f.key for f in figures_of(place) if f.key.metric.endswith("percent") and not why_not_measured(f)]
     ours = {key: figure(55.5, key=key, attack="fgsm") for key in shown}
     for table in tables_of(place, figures_of(place), ours):
         if len(table.heads) > 6:
@@ -259,17 +259,17 @@ def test_latent_sizes_without_weights_are_trained_first(tmp_path, capsys):
 def test_figures_of_weights_trained_for_fewer_epochs_count_where_those_were_asked_for(as_official, monkeypatch):
     sha256 = {r["settings"]["victim"]: r["settings"]["weights_sha256"] for r in ResultsStore(as_official).all()}
 
-    def card(dataset, name, folder, dim_z):
+    def card(dataset, name, folder, **options):
         if folder is None:
             raise FileError("none ship")
         return {"sha256": sha256.get(name), "training": {"epochs": 3}}
 
     monkeypatch.setattr("deepbayes.reproduction.collect.usable_card", card)
-    assert figures_that_count(as_official) == []
-    assert figures_that_count(as_official, epochs=4) == []
-    assert len(figures_that_count(as_official, epochs=3)) > 20
+    assert accepted_estimates(as_official) == []
+    assert accepted_estimates(as_official, epochs=4) == []
+    assert len(accepted_estimates(as_official, epochs=3)) > 20
     for chosen in (as_official, own_weights(as_official, "mnist")):
-        assert len(figures_that_count(as_official, weights=chosen)) > 20  # the user's choice
+        assert len(accepted_estimates(as_official, weights=chosen)) > 20  # the user's choice
     note = tables_of("Table F.1", figures_of("Table F.1"), {}, "Weights that do not ship had 3 epochs.")[0].caption
     assert note.endswith("Weights that do not ship had 3 epochs.")
 
@@ -301,7 +301,7 @@ def test_a_figure_draws_what_is_there_and_says_how_to_make_the_rest(as_official,
     assert run("figure", "B.1", "--output", as_official) == 0
     (makes,) = re.findall(r"run_experiments.sh (detect --attack mim .*)", capsys.readouterr().err)
     assert "--eps 0.1 0.2 0.3 0.4 0.5 --protocol paper --num-images 100" in makes
-    assert set(SEVEN_NAMES) <= set(makes.split())
+    assert set(PAPER_CLASSIFIERS) <= set(makes.split())
     assert run("figure", "B.1", "--classifiers", "DFX", "--output", as_official) == 0
     assert "--classifiers DFX --eps 0.1 0.2 0.3 0.4 0.5 --protocol" in capsys.readouterr().err
     assert run("figure", "A.5", "--output", as_official) == 0
@@ -319,18 +319,18 @@ def test_a_figure_draws_what_is_there_and_says_how_to_make_the_rest(as_official,
 
 def test_the_figure_of_a_transfer_has_accuracy_and_detection_ours_and_the_papers(tmp_path):
     ours = {p.key: figure(p.value, key=p.key) for p in figures_of("Figure A.4")}
-    file = draw("Figure A.4", ours, list(SEVEN_NAMES), tmp_path / "figure.png")
+    file = draw("Figure A.4", ours, list(PAPER_CLASSIFIERS), tmp_path / "figure.png")
     height, width, _ = plt.imread(file).shape
     assert width > 1.5 * height  # two attacks, ours and the paper's beside each other, two measures
-    assert draw("Figure A.4", {}, list(SEVEN_NAMES), tmp_path / "none.png") is None
+    assert draw("Figure A.4", {}, list(PAPER_CLASSIFIERS), tmp_path / "none.png") is None
 
 
 def test_a_regression_lists_its_figures_in_one_order_whatever_the_age_of_the_files(results, tmp_path):
     shutil.copytree(results / "mnist5k", tmp_path / "mnist5k")
-    before = [c.ours.key for c in compared([tmp_path])[0]]
+    before = [c.estimate.key for c in compared([tmp_path])[0]]
     for k, file in enumerate(sorted(tmp_path.rglob("*.json"), reverse=True)):
         os.utime(file, (k, k))
-    assert [c.ours.key for c in compared([tmp_path])[0]] == before
+    assert [c.estimate.key for c in compared([tmp_path])[0]] == before
     assert [k.attack for k in before] == sorted(k.attack for k in before)
 
 
@@ -341,7 +341,7 @@ def test_a_regression_counts_a_figure_once_on_the_most_images_and_a_folder_once(
         content["settings"] |= changed
         clean.with_name(f"clean-{next(iter(changed))}.json").write_text(json.dumps(content))
     found = compared([as_official, as_official / "mnist" / ".."])[0]
-    runs = [c.ours.settings for c in found if c.ours.key[1:3] == ("DFX", "clean")]
+    runs = [c.estimate.settings for c in found if c.estimate.key[1:3] == ("DFX", "clean")]
     assert sorted((s["num_images"], s["seed"]) for s in runs) == [(20, 0), (20, 1)]
 
 

@@ -1,6 +1,5 @@
 """What the parts of a run share, opened from its settings: data set, images, protocol, store; and its opening lines."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from deepbayes.experiments.settings.defaults import USUAL
 from deepbayes.experiments.settings.errors import UsageError
 from deepbayes.experiments.settings.protocol import PROTOCOLS, Protocol
 from deepbayes.experiments.settings.run_settings import RunSettings
-from deepbayes.experiments.store.results import ResultsStore
+from deepbayes.experiments.store.results import ResultsStore, check_writable
 from deepbayes.models import zoo
 from deepbayes.models.classifier import Classifier
 from deepbayes.models.registry import all_options, classifier_spec
@@ -81,7 +80,7 @@ class Context:
 
     def _registered(self, name: str) -> Loader:
         r, folder = self.run, weights_folder(self.run, self.dataset)
-        zoo.usable_card(self.dataset, name, folder, r.classifier_options)
+        zoo.usable_card(self.dataset, name, folder, **r.classifier_options)
         options = {**r.classifier_options, **self.protocol.classifier_options()}
         return name, lambda: zoo.load_classifier(self.dataset, name, folder, **options)
 
@@ -118,7 +117,7 @@ def check_classifiers(run: RunSettings, dataset: str) -> None:
     check_options(run)
     for name in run.classifiers:
         classifier_spec(name)
-        zoo.usable_card(dataset, name, weights_folder(run, dataset), run.classifier_options)
+        zoo.usable_card(dataset, name, weights_folder(run, dataset), **run.classifier_options)
     stems = [file.stem for file in run.victim_models]
     if twice := {name for name in (*run.classifiers, *stems) if [*run.classifiers, *stems].count(name) > 1}:
         raise UsageError(f"two classifiers are called {', '.join(sorted(twice))}: rename the Keras model's file")
@@ -137,16 +136,6 @@ def check_options(run: RunSettings) -> None:
     for option, value in run.classifier_options.items():
         if run.classifiers and value is not None and option not in known:
             raise UsageError(f"none of {', '.join(run.classifiers)} has --{option.replace('_', '-')}: leave it out")
-
-
-def check_writable(folder: Path) -> None:
-    """Raises UsageError unless results can be written to `folder`, which need not exist; makes nothing."""
-    existing = next(p for p in (folder, *folder.parents) if p.exists())
-    if not (existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)):
-        raise UsageError(
-            f"{folder} cannot be written ({existing} is no folder, or not yours); choose another --output or "
-            "DEEPBAYES_RESULTS"
-        )
 
 
 def chosen_dataset(run: RunSettings) -> str:

@@ -1,22 +1,13 @@
-"""Rates with what they are worth: count, n and the Wilson 95 % interval."""
+"""Rates as results hold them, with the Wilson 95 % interval (experiments/store/rate.py)."""
 
-from scipy.stats import binomtest
+from deepbayes.experiments.store.rate import Rate
 
 
 def rate(count: int, n: int) -> dict:
-    """A share as a dictionary: count, n, rate, low, high (95 %, Wilson); rate and interval are None where n is 0."""
-    if n == 0:
-        return {"count": 0, "n": 0, "rate": None, "low": None, "high": None}
-    interval = binomtest(int(count), int(n)).proportion_ci(0.95, method="wilson")
-    return {
-        "count": int(count),
-        "n": int(n),
-        "rate": count / n,
-        "low": float(interval.low),
-        "high": float(interval.high),
-    }
+    """A share as a dictionary: count, n, rate, low, high; rate and interval are None where n is 0."""
+    return Rate.of(count, n).to_json()
 
 
 def percent(share: dict, digits: int = 1) -> str:
     """ "93.4" for a rate, "n/a" where n is 0."""
-    return "n/a" if share["rate"] is None else f"{100 * share['rate']:.{digits}f}"
+    return Rate.from_json(share).percent(digits)

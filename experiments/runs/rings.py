@@ -9,12 +9,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 from deepbayes.detect.registry import DETECTORS
 from deepbayes.detect.thresholds import FittedDetector, fit
-from deepbayes.experiments.measurements.context import check_writable
 from deepbayes.experiments.measurements.intervals import percent, rate
 from deepbayes.experiments.measurements.progress import print_tables, say
 from deepbayes.experiments.reporting.figures import save
 from deepbayes.experiments.reporting.tables import Table
 from deepbayes.experiments.settings.run_settings import RunSettings
+from deepbayes.experiments.store.results import check_writable
 from deepbayes.models.files import write_json
 
 CENTRES = np.array([[-0.75, 0.0], [0.75, 0.0]])

@@ -18,7 +18,7 @@ from deepbayes.data.checks import DataError, Images
 from deepbayes.data.registry import DATASETS
 from deepbayes.experiments.measurements.batches import run as run_batches
 from deepbayes.experiments.measurements.clean_accuracy import compiled_logits, evaluate
-from deepbayes.experiments.measurements.context import check_options, check_writable, chosen_dataset
+from deepbayes.experiments.measurements.context import check_options, chosen_dataset
 from deepbayes.experiments.measurements.device import cores, device
 from deepbayes.experiments.measurements.intervals import percent
 from deepbayes.experiments.measurements.progress import bar, say
@@ -27,7 +27,7 @@ from deepbayes.experiments.settings.defaults import USUAL
 from deepbayes.experiments.settings.errors import UsageError
 from deepbayes.experiments.settings.protocol import PROTOCOLS
 from deepbayes.experiments.settings.run_settings import RunSettings
-from deepbayes.experiments.store.results import versions
+from deepbayes.experiments.store.results import check_writable, versions
 from deepbayes.models import zoo
 from deepbayes.models.files import FileError, atomic
 from deepbayes.models.recipes import NoRecipe, Recipe, recipe
@@ -62,7 +62,7 @@ class Session:
             raise UsageError(str(error)) from None
 
     def stem(self, name: str) -> str:
-        return zoo.file_stem(self.dataset, name, self.run.classifier_options)
+        return zoo.file_stem(self.dataset, name, **self.run.classifier_options)
 
 
 def run(settings: RunSettings) -> int:

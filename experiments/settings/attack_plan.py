@@ -74,11 +74,16 @@ def plan_of(settings: AttackSettings, dataset: str, protocol: str) -> Plan:
         raise UsageError(f"{attack.name} cannot be aimed at a label: leave out --targeted")
     if settings.known_noise:
         _know_noise(attack, values, settings.options)
-    wanted = settings.grid or attack.grids.get(dataset) or attack.grid or DATASETS[dataset].eps_grid
+    wanted = settings.grid or attack.grid or _usual_grid(attack, dataset)
     if attack.norm == "L0" and any(v < 1 or v != int(v) for v in wanted):
         raise UsageError(f"--{attack.parameter} must be whole numbers of at least 1")
     grid = tuple(sorted({float(v) for v in wanted}))
     return Plan(attack, values, grid, settings.targeted, settings.known_noise, settings.full_gradient)
+
+
+def _usual_grid(attack: Attack, dataset: str) -> tuple[float, ...]:
+    data = DATASETS[dataset]
+    return (data.detector_aware_eps if attack.evades_detectors else ()) or data.eps_grid
 
 
 def _know_noise(attack: Attack, values: dict, given: dict) -> None:

@@ -1,10 +1,10 @@
-"""Numbers that runs take where nobody says; light, so that whatever only names them imports no array library."""
+"""Numbers that hold where nobody says otherwise. No array library is imported."""
 
 USUAL = 20
 """Images at once: larger batches are 5 % faster at most and take memory in proportion."""
 DEFAULT_IMAGES = 10_000
-"""Training images that set thresholds where no logits ship and nobody says: 1,000 a class of ten."""
-LAMBDA, LOOPS, LOOP_EPOCHS = 0.1, 6, 10
-"""Of the Jacobian augmentation, the paper's (appendix E)."""
+"""Training images whose logits are computed where none ship and nobody says how many: 1,000 a class of ten."""
 STUDENT_EPOCHS = 10
-"""Of a surrogate model that is distilled."""
+"""Epochs in which a grey-box student learns its victim's probabilities."""
+LAMBDA, LOOPS, LOOP_EPOCHS = 0.1, 6, 10
+"""Of the Jacobian augmentation of a black-box substitute: step, loops, epochs of each (paper, appendix E)."""

@@ -13,6 +13,7 @@ replaced: a result holds checksums of its content and of its arrays, and its fil
 import glob
 import importlib.metadata
 import json
+import os
 import platform
 import sys
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 from deepbayes.data.registry import caveat
+from deepbayes.experiments.settings.errors import UsageError
 from deepbayes.experiments.store.identity import result_file, settings_hash
 from deepbayes.experiments.store.names import visible
 from deepbayes.experiments.store.result import Result
@@ -135,6 +137,16 @@ class ResultsStore:
         if self.file(result.settings) != file:
             raise FileError(f"{file} holds other settings than its name says")
         return result
+
+
+def check_writable(folder: Path) -> None:
+    """Raises UsageError unless results can be written to `folder`, which need not exist; makes nothing."""
+    existing = next(p for p in (folder, *folder.parents) if p.exists())
+    if not (existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)):
+        raise UsageError(
+            f"{folder} cannot be written ({existing} is no folder, or not yours); choose another --output or "
+            "DEEPBAYES_RESULTS"
+        )
 
 
 class _NotAResult(FileError):
