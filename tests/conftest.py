@@ -7,9 +7,12 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # processes share the cores, and one th
 
 import numpy as np
 import pytest
+from deepbayes.experiments.store.results import ResultsStore
+from deepbayes.experiments.store.seal import content_sha256
 from deepbayes.models.deep_bayes.architecture import ARCHITECTURES
 from deepbayes.models.deep_bayes.factorisation import FACTORISATIONS
 from deepbayes.models.deep_bayes.model import DeepBayes
+from deepbayes.models.files import write_json
 
 ROOT = Path(__file__).resolve().parent.parent
 GOLDEN = ROOT / "tests" / "golden"
@@ -27,6 +30,13 @@ def tiny_images(n: int, seed: int = 0):
     """n images for `tiny`, float32 in [0, 1], and labels."""
     random = np.random.default_rng(seed)
     return random.uniform(size=(n, 8, 8, 1)).astype(np.float32), random.integers(0, 3, n)
+
+
+def put(root: Path, content: dict) -> Path:
+    """Writes a result's content, changed or not, as a run that had made it would have."""
+    file = ResultsStore(root).file(content["settings"])
+    write_json(file, content | {"sha256": content_sha256(content)})
+    return file
 
 
 @pytest.fixture(scope="session")

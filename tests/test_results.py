@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, put
 from deepbayes.experiments.measurements.batches import USUAL, batches, run
 from deepbayes.experiments.measurements.intervals import percent, rate
 from deepbayes.experiments.store.identity import USUAL_BATCH
@@ -314,6 +314,13 @@ def test_a_result_without_a_checksum_must_not_contradict_itself(tmp_path, capsys
     assert store.read(SETTINGS) is None
     assert store.all() == []
     assert capsys.readouterr().err.count(wrong) == 2
+
+
+def test_a_result_with_its_own_checksum_and_name_is_read(tmp_path):
+    written = ResultsStore(tmp_path).write(SETTINGS, CONTENT).to_json()
+    other = written | {"settings": SETTINGS | {"victim": "DFX"}, "predictions": [3, 2, 1]}
+    assert put(tmp_path, other).parent.name == "DFX"
+    assert [r.classifier for r in ResultsStore(tmp_path).all()] == ["GBZ", "DFX"]
 
 
 def test_nothing_is_written_of_a_result_that_nobody_would_believe(tmp_path):
