@@ -7,7 +7,7 @@ how it is trained: `register_recipe` (models/recipes.py). This module imports no
 import importlib
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from deepbayes.models.classifier import POSTERIOR, Classifier
@@ -46,6 +46,7 @@ class ClassifierSpec:
       options: see ClassifierOption.
       keywords: options of `build` that are not on the command line.
       sizes: (shape, classes, options) -> sizes that weights must have, as a card holds them; imports no array library.
+      evaluation_terms: what its `evaluation_terms` mean, by name, for captions.
       training_ms: milliseconds of one core that training takes for an image of 28 x 28 grey pixels, for estimates.
       of_the_paper: whether it is one of the paper's seven, which run where none is named.
     """
@@ -58,6 +59,7 @@ class ClassifierSpec:
     options: tuple[ClassifierOption, ...] = ()
     keywords: tuple[str, ...] = ()
     sizes: Callable[..., Mapping[str, Any]] | None = None
+    evaluation_terms: Mapping[str, str] = field(default_factory=dict)
     training_ms: float = 0.2
     of_the_paper: bool = False
 

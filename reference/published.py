@@ -67,7 +67,7 @@ class Key(NamedTuple):
         return self.parameter.startswith("all ")
 
     @property
-    def bound(self) -> float | None:
+    def largest(self) -> float | None:
         """The largest eps of a figure over all eps up to that one ("eps<=0.3", Tables 1 and 2); None for others."""
         first, mark, value = self.parameter.split(";")[0].partition("<=")
         return float(value) if mark and first in BUDGETS else None
@@ -108,11 +108,11 @@ class Key(NamedTuple):
         attack = self.attack.removeprefix("transfer_")
         return self._replace(classifier=self.source, attack=attack, parameter=str(self.budget))
 
-    def over_budgets(self, bound: float | None = None) -> "Key":
-        """The same over the whole grid of eps, or over all eps up to `bound`, instead of at one."""
+    def over_budgets(self, largest: float | None = None) -> "Key":
+        """The same over the whole grid of eps, or over all eps up to `largest`, instead of at one."""
         name, *rest = self.parameter.split(";")
         name = name.partition("=")[0]
-        over = f"all {name}" if bound is None else f"{name}<={bound:g}"
+        over = f"all {name}" if largest is None else f"{name}<={largest:g}"
         return self._replace(parameter=";".join([over, *rest]))
 
     @property

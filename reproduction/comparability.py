@@ -33,7 +33,7 @@ def why_not_comparable(p: Published) -> str:
         return "the paper does not give the student's layers"
     if p.key.attack.endswith("mim") and _ran_on(_run_of_mim(p.key)):
         return "the paper's MIM took more than 40 steps there: its figures at eps 0.4 and 0.5 differ"
-    if p.key.bound is not None:
+    if p.key.largest is not None:
         return "the paper's Tables 1 and 2 differ from its F tables by up to 6 points"
     if p.note.startswith(("around", "below", "above", "at least")):
         return f"the paper says {p.note.split(';')[0]}"

@@ -25,7 +25,7 @@ from deepbayes.reference.published import (
 )
 from scipy.special import stdtrit
 
-BOUNDS = {"mnist": 0.3, "plane_frog": 0.1}
+LARGEST = {"mnist": 0.3, "plane_frog": 0.1}
 """The eps up to which Tables 1 and 2 of the paper count."""
 
 
@@ -149,7 +149,7 @@ def _detected(result: dict) -> Iterator[Estimate]:
 
 
 def _over_a_grid(results: list[dict]) -> Iterator[Estimate]:
-    """Minimum perturbations, and accuracy over all eps up to a bound (Tables 1, 2), where all of the paper's are."""
+    """Minimum perturbations, and accuracy over all eps up to one (Tables 1, 2), where all of the paper's are."""
     clean, grids = {}, {}
     for result in results:
         s = result["settings"]
@@ -172,10 +172,10 @@ def _over_a_grid(results: list[dict]) -> Iterator[Estimate]:
             yield Estimate(whole, mean, mean - half, mean + half, n, settings)
             median = whole._replace(metric="min_linf_median")
             yield Estimate(median, float(np.median(smallest)), None, None, n, settings)
-        if bound := BOUNDS.get(key.dataset):
+        if largest := LARGEST.get(key.dataset):
             y = np.array(before["labels"])
-            right = np.all([np.array(r["predictions"]) == y for v, r in by_value.items() if v <= bound], axis=0)
-            below = key.over_budgets(bound)._replace(metric="accuracy_percent")
+            right = np.all([np.array(r["predictions"]) == y for v, r in by_value.items() if v <= largest], axis=0)
+            below = key.over_budgets(largest)._replace(metric="accuracy_percent")
             yield _share(below, rate(right.sum(), len(right)), settings)
 
 

@@ -69,7 +69,7 @@ def _shown(place: str, names: list[str]) -> list[Published]:
     else:
         dataset, attacks = ATTACKS_OF[place]
         drawn = [p for p in published() if p.key.dataset == dataset and p.key.attack in attacks]
-        drawn = [p for p in drawn if not p.key.classifier_options and p.key.bound is None]
+        drawn = [p for p in drawn if not p.key.classifier_options and p.key.largest is None]
     drawn = [p for p in drawn if {p.key.classifier, p.key.source or p.key.classifier} <= {*names}]
     return list({p.key: p for p in drawn if p.key.metric in _ROWS}.values())
 

@@ -83,8 +83,8 @@ def required_runs(figures: Iterable[Published]) -> list[RequiredRun]:
         if key.budget:
             values.add(key.budget.value)
         elif parameter:
-            bound = inf if key.bound is None else key.bound
-            values.update(v for v in DATASETS[key.dataset].eps_grid if v <= bound)
+            largest = inf if key.largest is None else key.largest
+            values.update(v for v in DATASETS[key.dataset].eps_grid if v <= largest)
     return [
         RequiredRun(command, dataset, tuple(classifiers), parameter, tuple(sorted(values)), options)
         for (command, dataset, parameter, options), (classifiers, values) in runs.items()

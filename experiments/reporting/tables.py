@@ -8,6 +8,7 @@ from deepbayes.experiments.settings.attack_plan import flag
 from deepbayes.experiments.store.names import safe_stem, visible
 from deepbayes.experiments.store.rate import Rate
 from deepbayes.experiments.store.result import AttackResult, ChecksResult, CleanResult, Mean
+from deepbayes.models.registry import CLASSIFIERS
 from deepbayes.reference.published import paper_accuracy, paper_images, published_attack, published_parameter
 from rich.table import Table as RichTable
 from rich.text import Text
@@ -22,8 +23,6 @@ STUDENTS = {
     "blackbox": "the substitute grew by queries",
 }
 _UNMOVED = {"fgsm": " (a gradient of exactly 0)", "cw": " (no adversarial image found)"}
-_METRICS = {"bound": "mean importance-weighted bound on log p(x, y), nats, up to the likelihood's constant"}
-"""What the means are that clean results may hold."""
 _NAME = 16
 """Letters that the first column keeps on a narrow terminal."""
 
@@ -240,7 +239,8 @@ def _with_survival(result: AttackResult) -> str:
 def clean_table(group: Group) -> Table:
     """Clean accuracy with its interval and the means measured beside it, for `evaluate`."""
     results = {name: clean for name, (clean, _) in group.victims.items()}
-    means = [name for name in _METRICS if any(name in r.metrics for r in results.values())]
+    meanings = {n: text for spec in CLASSIFIERS.values() for n, text in spec.evaluation_terms.items()}
+    means = [name for name in meanings if any(name in r.metrics for r in results.values())]
     rows = []
     for name, clean in results.items():
         share, paper = clean.accuracy, paper_accuracy(group.dataset, clean.paper_classifier, "clean")
@@ -250,7 +250,7 @@ def clean_table(group: Group) -> Table:
         rows.append([name, share.percent(2), interval, f"{paper:.2f}" if paper is not None else "-", *cells])
     images = paper_images(group.dataset)
     caption = f"{group.where}" + (f" The paper's accuracy is on {images}." if images else "")
-    caption += "".join(f" {mean.capitalize()}: {_METRICS[mean]}." for mean in means)
+    caption += "".join(f" {mean.capitalize()}: {meanings[mean]}." for mean in means)
     return Table("Clean accuracy", ["classifier", "accuracy %", "95 % interval", "paper %", *means], rows, caption)
 
 

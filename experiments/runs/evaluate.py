@@ -1,4 +1,4 @@
-"""`evaluate`: clean accuracy of classifiers, and the bound of those that have one."""
+"""`evaluate`: clean accuracy of classifiers, and what else they report of clean images."""
 
 from deepbayes.experiments.measurements.clean_accuracy import compiled_logits, measure_clean
 from deepbayes.experiments.measurements.context import open_context

@@ -205,7 +205,7 @@ class Result(Mapping):
 
     @cached_property
     def metrics(self) -> dict[str, Any]:
-        """What it holds that no attribute reads: name -> Rate, Mean (such as the bound's), or as it is stored."""
+        """What it holds that no attribute reads: name -> Rate, Mean (of nats), or as it is stored."""
         read = {name for of in type(self).__mro__ for name, by in vars(of).items() if isinstance(by, cached_property)}
         return {name: _typed(value) for name, value in self.content.items() if name not in read | {SEAL}}
 

@@ -33,6 +33,9 @@ def _spec(f: Factorisation) -> ClassifierSpec:
         options=OPTIONS,
         keywords=KEYWORDS,
         sizes=sizes,
+        evaluation_terms={
+            "bound": "mean importance-weighted bound on log p(x, y), nats, up to the likelihood's constant"
+        },
         training_ms=1.2,
         of_the_paper=f in THE_SEVEN,
     )
