@@ -4,6 +4,8 @@ g_t = gradient at x_t           (with momentum: g_t = decay g_(t-1) + gradient /
 x_(t+1) = clip(x + clip(x_t + step sign(g_t) - x, -eps, eps), 0, 1)
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import tensorflow as tf
 from cleverhans.tf2.utils import clip_eta, optimize_linear
@@ -40,20 +42,29 @@ def compile_ascent(gradient, decay: float | None = None):
     return ascend
 
 
-def run_ascent(ascend, x, start, eps: float, step_size: float, steps: int, arguments, first: int = 0, advance=None):
-    """All steps from `start`, numbered from `first`, in chunks; a step is never longer than eps.
+@dataclass(frozen=True)
+class Steps:
+    """How many steps, how long (pixel scale), and the number of the first one."""
+
+    count: int
+    size: float
+    first: int = 0
+
+
+def run_ascent(ascend, x, start, eps: float, steps: Steps, arguments, advance=lambda share: None):
+    """All steps from `start`, in chunks; a step is never longer than eps.
 
     Raises:
-      ValueError: eps or step_size is negative or not finite.
+      ValueError: eps or the step size is negative or not finite.
     """
     check_budget("eps", eps)
-    check_budget("step size", step_size)
+    check_budget("step size", steps.size)
     x, moved, momentum = tf.constant(x), tf.convert_to_tensor(start), tf.zeros_like(x)
-    radius, length = tf.constant(eps, tf.float32), tf.constant(min(step_size, eps), tf.float32)
+    radius, length = tf.constant(eps, tf.float32), tf.constant(min(steps.size, eps), tf.float32)
     moved = project(moved, x, radius)
-    for begin in range(first, first + steps, CHUNK):
-        end = min(begin + CHUNK, first + steps)
+    last = steps.first + steps.count
+    for begin in range(steps.first, last, CHUNK):
+        end = min(begin + CHUNK, last)
         moved, momentum = ascend(x, moved, momentum, radius, length, tf.constant(begin), tf.constant(end), *arguments)
-        if advance:
-            advance((end - begin) / steps)
+        advance((end - begin) / steps.count)
     return moved

@@ -15,7 +15,7 @@ from deepbayes.experiments.measurements.clean_accuracy import compiled_logits, m
 from deepbayes.experiments.measurements.context import Context, open_context
 from deepbayes.experiments.measurements.noise_roles import DETECTION, noise_seed
 from deepbayes.experiments.measurements.progress import bar, say
-from deepbayes.experiments.measurements.training_logits import training_logits
+from deepbayes.experiments.preparation.training_logits import training_logits
 from deepbayes.experiments.reporting import report
 from deepbayes.experiments.runs.attack import AttackRun, attack_cost
 from deepbayes.experiments.settings.attack_plan import plan_of

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from deepbayes.attacks.registry import ATTACKS
 from deepbayes.data.registry import DATASETS
-from deepbayes.experiments.reporting.detection_tables import USUAL_FPR
+from deepbayes.experiments.reporting.detection_tables import USUAL_FALSE_RATE
 from deepbayes.experiments.settings.defaults import DEFAULT_IMAGES, USUAL
 from deepbayes.experiments.settings.protocol import PROTOCOLS
 from deepbayes.reference.published import Key, Published, published_values
@@ -89,7 +89,7 @@ def differs_from_the_paper(estimate: Estimate) -> str:
     if protocol not in _AS_2019 and metric != "accuracy_percent":
         return f"protocol {protocol} counts otherwise: --protocol paper"
     fitted = [d for d in (s.get("detection"), s.get("evades")) if d]
-    if any(d["rate"] != USUAL_FPR for d in fitted):
+    if any(d["rate"] != USUAL_FALSE_RATE for d in fitted):
         return f"thresholds at {100 * fitted[0]['rate']:g} % false positives, the paper's at 5 %"
     # DEFAULT_IMAGES, which runs on weights of one's own take, are enough: they set a rate of 5 % to within half a point
     learnt_from = [d["calibration"]["images"] for d in fitted]

@@ -16,13 +16,13 @@ from deepbayes.experiments.settings.attack_plan import changed_options, value_of
 from deepbayes.experiments.store.results import ResultsStore
 from deepbayes.models.files import atomic
 from deepbayes.reference.published import PAPER_CLASSIFIERS, Key, published_values
-from deepbayes.reproduction import regression_report
 from deepbayes.reproduction.collect import COMMITTED, accepted_estimates, best, figures_of
 from deepbayes.reproduction.comparability import IN_KEYS
 from deepbayes.reproduction.compare import INCOMPARABLE, KNOWN, OUTSIDE, WITHIN
 from deepbayes.reproduction.estimates import key_of
 from deepbayes.reproduction.paper_tables import tables_of
-from deepbayes.reproduction.regression import compared
+from deepbayes.reproduction.regression import report as regression_report
+from deepbayes.reproduction.regression.command import compared
 from deepbayes.reproduction.worst_case import worst_case
 
 FILES = (ROOT / "docs" / "reproduction.md", ROOT / "README.md")

@@ -16,12 +16,12 @@ from deepbayes.attacks.target import Target
 from deepbayes.data import mnist5k
 from deepbayes.detect.thresholds import fit
 from deepbayes.experiments.command_line.parser import parser
-from deepbayes.experiments.measurements import surrogate_models
 from deepbayes.experiments.measurements.clean_accuracy import EVALUATION, noise_seed
 from deepbayes.experiments.measurements.context import open_context
 from deepbayes.experiments.measurements.craft import build_craft, craft_all
-from deepbayes.experiments.measurements.training_logits import training_logits
 from deepbayes.experiments.measurements.victims import DROP, Victim, deep_bayes_victim
+from deepbayes.experiments.preparation import surrogate_models
+from deepbayes.experiments.preparation.training_logits import training_logits
 from deepbayes.experiments.reporting.grouping import groups
 from deepbayes.experiments.reporting.summary_tables import minimum_perturbations
 from deepbayes.experiments.runs import sanity_checks

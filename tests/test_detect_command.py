@@ -9,9 +9,9 @@ from conftest import GOLDEN, tiny
 from deepbayes.data import fashion_mnist, mnist5k
 from deepbayes.detect.thresholds import fit
 from deepbayes.experiments.command_line import main
-from deepbayes.experiments.measurements import training_logits
 from deepbayes.experiments.measurements.clean_accuracy import CALIBRATION, compiled_logits, noise_seed
 from deepbayes.experiments.measurements.victims import classifier_victim, deep_bayes_victim
+from deepbayes.experiments.preparation import training_logits
 from deepbayes.experiments.runs.detect import measure
 from deepbayes.experiments.settings.protocol import PROTOCOLS
 from deepbayes.legacy_port.detection import KEYS

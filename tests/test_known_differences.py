@@ -11,8 +11,13 @@ from deepbayes.models.files import FileError
 from deepbayes.reproduction import known_differences as module
 from deepbayes.reproduction.collect import COMMITTED
 from deepbayes.reproduction.compare import INCOMPARABLE, KNOWN, OUTSIDE, WITHIN, Reference, compare
-from deepbayes.reproduction.known_differences import anchors_of, known_differences, mark_known, no_longer_there
-from deepbayes.reproduction.regression import compared
+from deepbayes.reproduction.regression.command import compared
+from deepbayes.reproduction.regression.known_differences import (
+    anchors_of,
+    known_differences,
+    mark_known,
+    no_longer_there,
+)
 from test_compare import figure
 
 HEADER = "dataset,classifier,attack,parameter,metric,why,section"

@@ -13,7 +13,7 @@ from deepbayes.reference.published import PAPER_CLASSIFIERS, Key
 from deepbayes.reproduction import docs_pages
 from deepbayes.reproduction.collect import COMMITTED, accepted_estimates
 from deepbayes.reproduction.compare import INCOMPARABLE, KNOWN, OUTSIDE, WITHIN
-from deepbayes.reproduction.regression import compared
+from deepbayes.reproduction.regression.command import compared
 from deepbayes.reproduction.worst_case import worst_case
 
 

@@ -22,7 +22,7 @@ from deepbayes.reproduction.collect import accepted_estimates, best, figures_of,
 from deepbayes.reproduction.estimates import estimates_of, key_of
 from deepbayes.reproduction.figure import draw
 from deepbayes.reproduction.paper_tables import METRICS, in_lines, tables_of
-from deepbayes.reproduction.regression import compared
+from deepbayes.reproduction.regression.command import compared
 from deepbayes.reproduction.required_runs import own_weights, why_not_measured
 from rich.console import Console
 from test_compare import figure

@@ -5,9 +5,8 @@ import os
 import numpy as np
 import pytest
 from conftest import ROOT, put
-from deepbayes.experiments.measurements.batches import USUAL, batches, run
+from deepbayes.experiments.measurements.batches import batches, run
 from deepbayes.experiments.measurements.intervals import percent, rate
-from deepbayes.experiments.store.identity import USUAL_BATCH
 from deepbayes.experiments.store.names import LONGEST, safe_stem, visible
 from deepbayes.experiments.store.rate import Rate
 from deepbayes.experiments.store.result import (
@@ -249,10 +248,6 @@ def test_rates_have_the_intervals_of_scipy(count, more):
     assert share.to_json() == known
     assert Rate.from_json(share.to_json()) == share
     assert share.percent() == percent(known)
-
-
-def test_the_usual_batch_is_that_of_the_runs():
-    assert USUAL_BATCH == USUAL
 
 
 # ---- results that lie ------------------------------------------------------------------------------------------------

@@ -10,6 +10,8 @@ on Keras 3, multiplies c by the image's size and aims AT the labels it is given;
 used here.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import tensorflow as tf
 from cleverhans.tf2.attacks.carlini_wagner_l2 import clip_tanh, loss_fn
@@ -31,15 +33,15 @@ def build(target: Target, options, targeted: bool = False):
     """See attacks/target.py; `value` is c."""
     o, fresh = options, options.noise == "fresh"
 
-    def evaluate(w, x, start, y, one_hot, index, seed, c, draw):
+    def evaluate(w, batch, one_hot, c, draw):
         """Gradient in w, x', logits and squared L2 norm; gradient and log-probabilities are means over draws."""
 
         def one(d):
             with tf.GradientTape() as tape:
                 tape.watch(w)
-                moved = clip_tanh(w + start, 0.0, 1.0)
-                logits = target.logits(moved, index, draw_seed(seed, d))
-                loss, l2 = loss_fn(start, moved, one_hot, logits, o.confidence, c, targeted, 0.0, 1.0)
+                moved = clip_tanh(w + batch.start, 0.0, 1.0)
+                logits = target.logits(moved, batch.index, draw_seed(batch.seed, d))
+                loss, l2 = loss_fn(batch.start, moved, one_hot, logits, o.confidence, c, targeted, 0.0, 1.0)
             return tape.gradient(loss, w), moved, logits, l2
 
         gradient, moved, logits, l2 = one(draw)
@@ -54,12 +56,15 @@ def build(target: Target, options, targeted: bool = False):
     powers1, powers2 = (tf.constant(np.cumprod(np.full(o.steps, b, np.float32))) for b in (_BETA1, _BETA2))
 
     @tf.function
-    def descend(w, m, v, best, x, start, y, index, seed, c, rate, first, last, offset):
-        one_hot = tf.one_hot(y, target.classes)
+    def descend(state, batch, c, rate, first, last, offset):
+        w, m, v, best = state
+        one_hot = tf.one_hot(batch.y, target.classes)
         for t in tf.range(first, last):
             draw = (offset + t) * o.eot if fresh else tf.constant(0)
-            gradient, moved, logits, l2 = evaluate(w, x, start, y, one_hot, index, seed, c, draw)
-            best = _keep(best, moved, logits, l2, one_hot, y, o.confidence, targeted)
+            gradient, moved, logits, l2 = evaluate(w, batch, one_hot, c, draw)
+            shifted = logits - one_hot * o.confidence if targeted else logits + one_hot * o.confidence
+            label = tf.argmax(shifted, axis=1, output_type=tf.int32)
+            best = best.improved(moved, l2, label == batch.y if targeted else label != batch.y)
             m, v = m + (1 - _BETA1) * (gradient - m), v + (1 - _BETA2) * (gradient**2 - v)
             scale = rate * tf.sqrt(1 - powers2[t]) / (1 - powers1[t])
             w -= scale * m / (tf.sqrt(v) + _EPSILON)
@@ -70,34 +75,46 @@ def build(target: Target, options, targeted: bool = False):
         check_budget("c", value)
         x, rate = tf.constant(x), tf.constant(learning_rate(o.learning_rate, value), tf.float32)
         start = tf.constant(np.arctanh((2 * np.asarray(x) - 1) * np.float32(0.999999)))
-        arguments = tf.constant(y, tf.int32), tf.constant(index), tf.constant(seed)
+        batch = _Batch(start, tf.constant(y, tf.int32), tf.constant(index), tf.constant(seed))
         search = _Search(len(y), value)
         l2, images = tf.fill((len(y),), _NONE), x  # the best of all search steps
         for k in range(o.search_steps):
             w = m = v = tf.zeros_like(x)
-            best = (l2, images, tf.fill((len(y),), False))
+            state = (w, m, v, _Best(l2, images, tf.fill((len(y),), False)))
             c = tf.constant(search.next(last=k == o.search_steps - 1 and o.search_steps >= 10), tf.float32)
             for first in range(0, o.steps, CHUNK):
                 last = min(first + CHUNK, o.steps)
                 bounds = (tf.constant(b) for b in (first, last, k * o.steps))
-                w, m, v, best = descend(w, m, v, best, x, start, *arguments, c, rate, *bounds)
+                state = descend(state, batch, c, rate, *bounds)
                 advance((last - first) / (o.steps * o.search_steps))
-            l2, images, success = best
+            l2, images, success = state[-1]
             search.learn(success.numpy())
         return images.numpy()
 
     return craft
 
 
-def _keep(best, moved, logits, l2, one_hot, y, confidence, targeted):
-    """The best images so far: those misclassified by the confidence, with a smaller norm than any before."""
-    l2s, images, success = best
-    shifted = logits - one_hot * confidence if targeted else logits + one_hot * confidence
-    label = tf.argmax(shifted, axis=1, output_type=tf.int32)
-    hit = label == y if targeted else label != y
-    better = hit & (l2 < l2s)
-    wide = tf.reshape(better, (-1, *[1] * (len(moved.shape) - 1)))
-    return tf.where(better, l2, l2s), tf.where(wide, moved, images), success | hit
+class _Batch(NamedTuple):
+    """Images in the variable that is descended in, their attacked labels, positions, and the seed of noise."""
+
+    start: tf.Tensor
+    y: tf.Tensor
+    index: tf.Tensor
+    seed: tf.Tensor
+
+
+class _Best(NamedTuple):
+    """The best images so far: their squared L2 norms, the images, and whether one was found in this search step."""
+
+    l2: tf.Tensor
+    images: tf.Tensor
+    success: tf.Tensor
+
+    def improved(self, moved, l2, hit) -> "_Best":
+        """With those that are misclassified by the confidence (`hit`), with a smaller norm than any before."""
+        better = hit & (l2 < self.l2)
+        wide = tf.reshape(better, (-1, *[1] * (len(moved.shape) - 1)))
+        return _Best(tf.where(better, l2, self.l2), tf.where(wide, moved, self.images), self.success | hit)
 
 
 class _Search:

@@ -5,18 +5,19 @@ The direction does not depend on eps, so one gradient serves a whole grid.
 
 import numpy as np
 import tensorflow as tf
-from deepbayes.attacks.gradients import ascent_gradient
+from deepbayes.attacks.gradients import LossGradient
 from deepbayes.attacks.registry import GRADIENT_COST
 from deepbayes.attacks.target import Target, check_batch, check_budget
 
 
 def build(target: Target, options, targeted: bool = False):
     """See attacks/target.py."""
+    gradient = LossGradient(target, options.loss, options.eot, targeted)
     known: dict[tuple, np.ndarray] = {}
 
     @tf.function
     def compiled(x, y, index, seed):
-        return tf.sign(ascent_gradient(target, options.loss, x, y, index, seed, 0, options.eot, targeted))
+        return tf.sign(gradient(x, y, index, seed))
 
     def craft(x, y, index, value, seed, advance=lambda share: None):
         check_batch(x, y, index, target.classes)

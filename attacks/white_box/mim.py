@@ -5,8 +5,8 @@ victim's noise afresh. The paper: 40 steps of .01, decay 1; the released code sa
 """
 
 import tensorflow as tf
-from deepbayes.attacks.gradients import ascent_gradient
-from deepbayes.attacks.linf_ascent import compile_ascent, run_ascent
+from deepbayes.attacks.gradients import LossGradient
+from deepbayes.attacks.linf_ascent import Steps, compile_ascent, run_ascent
 from deepbayes.attacks.registry import GRADIENT_COST
 from deepbayes.attacks.target import Target, check_batch
 
@@ -15,15 +15,13 @@ def build(target: Target, options, targeted: bool = False):
     """See attacks/target.py."""
     o, fresh = options, options.noise == "fresh"
 
-    def gradient(moved, t, y, index, seed):
-        return ascent_gradient(target, o.loss, moved, y, index, seed, t * o.eot if fresh else 0, o.eot, targeted)
-
-    ascend = compile_ascent(gradient, o.decay)
+    ascend = compile_ascent(LossGradient(target, o.loss, o.eot, targeted).at_step(fresh), o.decay)
+    steps = Steps(o.steps, o.step_size)
 
     def craft(x, y, index, value, seed, advance=lambda share: None):
         check_batch(x, y, index, target.classes)
         arguments = tf.constant(y), tf.constant(index), tf.constant(seed)
-        return run_ascent(ascend, x, x, value, o.step_size, o.steps, arguments, advance=advance).numpy()
+        return run_ascent(ascend, x, x, value, steps, arguments, advance).numpy()
 
     return craft
 

@@ -6,8 +6,8 @@ unrolls its steps, freezes a victim's noise when traced and knows no restarts. T
 
 import numpy as np
 import tensorflow as tf
-from deepbayes.attacks.gradients import ascent_gradient
-from deepbayes.attacks.linf_ascent import compile_ascent, run_ascent
+from deepbayes.attacks.gradients import LossGradient
+from deepbayes.attacks.linf_ascent import Steps, compile_ascent, run_ascent
 from deepbayes.attacks.losses import log_odds
 from deepbayes.attacks.registry import GRADIENT_COST
 from deepbayes.attacks.target import Target, check_batch, draw_seed, draw_uniform
@@ -20,10 +20,7 @@ def build(target: Target, options, targeted: bool = False):
     """
     o, fresh = options, options.noise == "fresh"
 
-    def gradient(moved, t, y, index, seed):
-        return ascent_gradient(target, o.loss, moved, y, index, seed, t * o.eot if fresh else 0, o.eot, targeted)
-
-    ascend = compile_ascent(gradient)
+    ascend = compile_ascent(LossGradient(target, o.loss, o.eot, targeted).at_step(fresh))
 
     @tf.function
     def score(moved, y, index, seed):
@@ -38,9 +35,9 @@ def build(target: Target, options, targeted: bool = False):
             start = np.asarray(x)
             if o.start == "uniform":
                 start = start + value * draw_uniform(draw_seed(seed, -1 - restart), index, x.shape[1:]).numpy()
+            steps = Steps(o.steps, o.step_size, first=restart * o.steps)
             moved = run_ascent(
-                ascend, x, start, value, o.step_size, o.steps, arguments, restart * o.steps,
-                lambda share: advance(share / o.restarts),
+                ascend, x, start, value, steps, arguments, lambda share: advance(share / o.restarts)
             ).numpy()  # fmt: skip
             if o.restarts == 1:
                 return moved

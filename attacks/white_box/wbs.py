@@ -14,7 +14,7 @@ import math
 
 import numpy as np
 import tensorflow as tf
-from deepbayes.attacks.linf_ascent import compile_ascent, run_ascent
+from deepbayes.attacks.linf_ascent import Steps, compile_ascent, run_ascent
 from deepbayes.attacks.losses import cross_entropy, log_odds
 from deepbayes.attacks.registry import GRADIENT_COST
 from deepbayes.attacks.target import Target, check_batch, draw_seed, draw_uniform
@@ -66,7 +66,7 @@ def build(target: Target, options, targeted: bool = False):
         if o.start == "uniform":
             start = start + value * draw_uniform(draw_seed(seed, -1), index, x.shape[1:]).numpy()
         arguments = tf.constant(y), tf.constant(index), tf.constant(seed)
-        return run_ascent(ascend, x, start, value, o.step_size, o.steps, arguments, advance=advance).numpy()
+        return run_ascent(ascend, x, start, value, Steps(o.steps, o.step_size), arguments, advance).numpy()
 
     return craft
 

@@ -63,7 +63,7 @@ COMMANDS: dict[str, Command] = {
     ),
     "regression": Command(
         "every stored result against the paper's, or an earlier folder's; exit code 1 where one is outside",
-        "deepbayes.reproduction.regression:run", False, False,
+        "deepbayes.reproduction.regression.command:run", False, False,
     ),
     "parity": Command("compare with golden files of the 2019 code: parity FILE.npz ..."),
     "legacy": Command("the command lines of 2019, in the working directory: legacy attack --data mnist ..."),

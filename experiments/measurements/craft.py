@@ -70,8 +70,10 @@ class Crafting:
         n = len(self.images)
         found = find_ranges(partial, self.images.x.shape)
         advance(sum(last - first for first, last in found) * cost(self.plan))
-        for first, last in _missing(found, n):
-            found |= self.range(first, last, value, partial, advance)
+        gaps = _missing(found, n)
+        kept = partial if found or len(gaps) > 1 else None  # of a whole run nothing needs to be kept at its end
+        for first, last in gaps:
+            found |= self._range((first, last), value, (partial, kept), advance)
         parts = [found[key] for key in sorted(found)]
         return np.concatenate([x for x, _ in parts]), sum(seconds for _, seconds in parts)
 
@@ -83,9 +85,13 @@ class Crafting:
         Raises:
           UsageError: the range is outside the run's images.
         """
-        n, per_image = len(self.images), cost(self.plan)
-        if not 0 <= first < last <= n:
-            raise UsageError(f"the range {first}:{last} is outside the run's images, 0:{n}")
+        if not 0 <= first < last <= len(self.images):
+            raise UsageError(f"the range {first}:{last} is outside the run's images, 0:{len(self.images)}")
+        return self._range((first, last), value, (partial, partial), advance)
+
+    def _range(self, bounds: tuple[int, int], value: float, partials: tuple, advance) -> dict:
+        """`range`, unfinished work kept beside the first of `partials`, the finished range beside the second."""
+        (first, last), (partial, kept), per_image = bounds, partials, cost(self.plan)
         rows = slice(first, last)
         arrays = (
             self.images.x[rows], self.labels[rows].astype(np.int32), self.images.index[rows].astype(np.int32)
@@ -103,8 +109,8 @@ class Crafting:
                 saved = time.monotonic()
                 took = saved - start
         x_adv = np.concatenate(parts)
-        if partial and last - first < n:
-            _write_range(partial, first, last, x_adv, seconds)
+        if kept:
+            _write_range(kept, first, last, x_adv, seconds)
         return {(first, last): (x_adv, seconds)}
 
 

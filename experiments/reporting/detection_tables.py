@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from deepbayes.detect.registry import DETECTORS
 from deepbayes.experiments.reporting.tables import AttackRun, Run, Table
 from deepbayes.experiments.settings.protocol import PROTOCOLS
-from deepbayes.experiments.store.identity import SHIPPED_CALIBRATION, USUAL_FPR
+from deepbayes.experiments.store.identity import SHIPPED_CALIBRATION, USUAL_FALSE_RATE
 from deepbayes.experiments.store.result import DetectionResult, DetectorResult, OutOfDistributionResult
 from deepbayes.reference.published import paper_detection, paper_images
 
@@ -23,7 +23,7 @@ class Thresholds(Run):
 
     def stem_with_thresholds(self, *kind: str) -> str:
         own = [
-            f"fpr{self.rate:g}" if self.rate != USUAL_FPR else "",
+            f"fpr{self.rate:g}" if self.rate != USUAL_FALSE_RATE else "",
             f"cal{self.calibration_images}" if self.calibration_images != SHIPPED_CALIBRATION else "",
         ]
         return self.stem_of(*kind, *own)
@@ -73,7 +73,7 @@ class DetectionGroup(Thresholds, AttackRun):
 
     def paper_rate(self, result: DetectionResult, detector: str) -> float | None:
         """The paper's detection rate in percent; None where the thresholds, a label aimed at or a guard are not its."""
-        if self.targeted or self.transfer or self.rate != USUAL_FPR:
+        if self.targeted or self.transfer or self.rate != USUAL_FALSE_RATE:
             return None
         attack, key = self.paper_attack, self.paper_key(result.value)
         return paper_detection(self.dataset, result.paper_classifier, attack, key, detector)

@@ -9,7 +9,6 @@ import numpy as np
 from deepbayes.attacks.registry import GRADIENT
 from deepbayes.attacks.target import Target
 from deepbayes.experiments.measurements.batches import run as run_batches
-from deepbayes.experiments.measurements.calibration import differentiable, fit_detectors
 from deepbayes.experiments.measurements.clean_accuracy import compiled_logits, examples, measure_clean
 from deepbayes.experiments.measurements.context import Context, Loader, open_context
 from deepbayes.experiments.measurements.craft import Crafting, build_craft, cost, remove_partial
@@ -17,6 +16,7 @@ from deepbayes.experiments.measurements.intervals import percent, rate
 from deepbayes.experiments.measurements.metrics import FRESH_CHECKED, audit, perturbation, succeeded, survival
 from deepbayes.experiments.measurements.noise_roles import ATTACK, EVALUATION, noise_seed
 from deepbayes.experiments.measurements.progress import bar, say
+from deepbayes.experiments.preparation.detectors import differentiable, fit_detectors
 from deepbayes.experiments.settings.attack_plan import Plan, plan_of, value_of
 from deepbayes.experiments.settings.errors import UsageError
 from deepbayes.experiments.settings.run_settings import RunSettings

@@ -7,12 +7,12 @@ import numpy as np
 from deepbayes.detect.metrics import auroc, class_averaged, class_averaged_error, true_rate_at
 from deepbayes.detect.thresholds import FittedDetector
 from deepbayes.experiments.measurements.batches import run as run_batches
-from deepbayes.experiments.measurements.calibration import fit_detectors
 from deepbayes.experiments.measurements.clean_accuracy import compiled_logits, measure_clean
 from deepbayes.experiments.measurements.context import Context, open_context
 from deepbayes.experiments.measurements.intervals import percent, rate
 from deepbayes.experiments.measurements.noise_roles import DETECTION, EVALUATION, noise_seed
 from deepbayes.experiments.measurements.progress import bar, say
+from deepbayes.experiments.preparation.detectors import fit_detectors
 from deepbayes.experiments.runs.attack import attack_all
 from deepbayes.experiments.settings.attack_plan import plan_of, value_of
 from deepbayes.experiments.settings.protocol import DetectionProtocol

@@ -5,12 +5,12 @@ from deepbayes.data.registry import DATASETS
 from deepbayes.detect.metrics import auroc, true_rate_at
 from deepbayes.detect.thresholds import FittedDetector
 from deepbayes.experiments.measurements.batches import run as run_batches
-from deepbayes.experiments.measurements.calibration import fit_detectors
 from deepbayes.experiments.measurements.clean_accuracy import compiled_logits, measure_clean
 from deepbayes.experiments.measurements.context import Context, open_context
 from deepbayes.experiments.measurements.intervals import rate
 from deepbayes.experiments.measurements.noise_roles import EVALUATION, noise_seed
 from deepbayes.experiments.measurements.progress import bar, say
+from deepbayes.experiments.preparation.detectors import fit_detectors
 from deepbayes.experiments.runs.detect import FALSE_RATES
 from deepbayes.experiments.settings.errors import UsageError
 from deepbayes.experiments.settings.run_settings import RunSettings

@@ -5,13 +5,13 @@ from collections.abc import Callable
 
 import numpy as np
 from deepbayes.experiments.measurements.batches import run as run_batches
-from deepbayes.experiments.measurements.calibration import fit_detectors
 from deepbayes.experiments.measurements.clean_accuracy import compiled_logits
 from deepbayes.experiments.measurements.context import Context, open_context
 from deepbayes.experiments.measurements.intervals import percent, rate
 from deepbayes.experiments.measurements.noise_roles import ATTACK, noise_seed
 from deepbayes.experiments.measurements.progress import bar, say
-from deepbayes.experiments.measurements.surrogate_models import Student, agreement, black_box_student, grey_box_student
+from deepbayes.experiments.preparation.detectors import fit_detectors
+from deepbayes.experiments.preparation.surrogate_models import Student, agreement, black_box_student, grey_box_student
 from deepbayes.experiments.runs.attack import AttackRun, Source, attack_cost
 from deepbayes.experiments.runs.detect import arrays_needed, detect
 from deepbayes.experiments.settings.attack_plan import plan_of, value_of

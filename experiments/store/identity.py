@@ -8,13 +8,11 @@ from typing import NamedTuple
 
 from deepbayes.attacks.registry import ATTACKS
 from deepbayes.experiments.settings.attack_plan import changed_options, value_of
+from deepbayes.experiments.settings.defaults import USUAL
+from deepbayes.experiments.settings.run_settings import USUAL_FALSE_RATE
 from deepbayes.experiments.store.names import safe_stem
 from deepbayes.reference.published import WEIGHTS_MARK
 
-USUAL_BATCH = 20
-"""Images at once where nobody says; a result names its batch only where its images see each other."""
-USUAL_FPR = 0.05
-"""Share of training images that the paper's thresholds reject, and ours where nobody says."""
 SHIPPED_CALIBRATION = 55_000
 """Training images that the thresholds of the shipped weights are set on."""
 STUDENT_MARK = f"{WEIGHTS_MARK}student-"
@@ -65,10 +63,10 @@ def attack_of(settings: Mapping) -> tuple:
     if "student_images" in through:
         changed["student_images"] = through["student_images"]
     if evaded := settings.get("evades"):
-        changed |= {"fpr": evaded["rate"]} if evaded["rate"] != USUAL_FPR else {}
+        changed |= {"fpr": evaded["rate"]} if evaded["rate"] != USUAL_FALSE_RATE else {}
         images = evaded["calibration"]["images"]
         changed |= {"calibration_images": images} if images != SHIPPED_CALIBRATION else {}
-    usual = min(USUAL_BATCH, settings["num_images"])
+    usual = min(USUAL, settings["num_images"])
     if settings.get("batch_size", usual) != usual:
         changed["batch_size"] = settings["batch_size"]
     return settings["attack"], settings["targeted"], tuple(sorted(changed.items())), through.get("kind", "")

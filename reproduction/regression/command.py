@@ -11,7 +11,6 @@ from deepbayes.experiments.measurements.progress import print_tables, say
 from deepbayes.experiments.settings.errors import UsageError
 from deepbayes.experiments.store.results import ResultsStore, check_writable
 from deepbayes.reference.published import FILE, PAPER_CLASSIFIERS
-from deepbayes.reproduction import regression_report
 from deepbayes.reproduction.collect import COMMITTED
 from deepbayes.reproduction.compare import (
     INCOMPARABLE,
@@ -24,8 +23,9 @@ from deepbayes.reproduction.compare import (
     same_run,
 )
 from deepbayes.reproduction.estimates import Estimate, estimates_of
-from deepbayes.reproduction.known_differences import mark_known, no_longer_there
 from deepbayes.reproduction.paper_tables import METRICS
+from deepbayes.reproduction.regression import report as regression_report
+from deepbayes.reproduction.regression.known_differences import mark_known, no_longer_there
 
 
 def run(options: argparse.Namespace) -> int:

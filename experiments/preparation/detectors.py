@@ -8,7 +8,7 @@ from deepbayes.detect import statistics
 from deepbayes.detect.registry import DETECTORS
 from deepbayes.detect.thresholds import FittedDetector, fit
 from deepbayes.experiments.measurements.context import Context
-from deepbayes.experiments.measurements.training_logits import training_logits
+from deepbayes.experiments.preparation.training_logits import training_logits
 from deepbayes.experiments.settings.errors import UsageError
 from deepbayes.models.classifier import Classifier
 

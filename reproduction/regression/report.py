@@ -12,7 +12,7 @@ from deepbayes.reproduction.comparability import IN_KEYS
 from deepbayes.reproduction.compare import INCOMPARABLE, KNOWN, OUTSIDE, WITHIN, Comparison
 from deepbayes.reproduction.estimates import Estimate
 from deepbayes.reproduction.paper_tables import IN_PIXELS
-from deepbayes.reproduction.regression_page import page
+from deepbayes.reproduction.regression.page import page
 
 _VERDICTS = (WITHIN, OUTSIDE, KNOWN, INCOMPARABLE)
 

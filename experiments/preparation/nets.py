@@ -7,25 +7,25 @@ from pathlib import Path
 import keras
 from deepbayes.experiments.measurements.progress import bar
 from deepbayes.experiments.store.results import versions
-from deepbayes.models.baselines.cnn import new_cnn
 from deepbayes.models.files import FileError, atomic, file_sha256, read_json, write_json
 
 
 def made_once(
-    file: Path, settings: dict, make: Callable, *, work: float, text: str, shape, classes: int, fresh: bool = False
-) -> tuple[keras.Model, dict]:
-    """The CNN of these settings with its card: the stored one, or a new one that is stored.
+    file: Path, settings: dict, new: Callable[[], keras.Model], make: Callable, progress: tuple[float, str],
+    fresh: bool = False,
+) -> tuple[keras.Model, dict]:  # fmt: skip
+    """The net of these settings with its card: the stored one, or a new one that is stored.
 
     Args:
-      make: (net, bar) -> facts for the card; trains the net. work, text: of its progress.
-      fresh: make it again where it exists.
+      new: gives the untrained net. make: (net, bar) -> facts for the card; trains the net.
+      progress: amount of work, and what it is. fresh: make it again where it exists.
     """
     card = None if fresh else _card(file, settings)
     if card is not None:
         return keras.models.load_model(file), card
-    net = new_cnn(shape, classes, settings["seed"])
-    with bar(work, text) as progress:
-        facts = make(net, progress)
+    net = new()
+    with bar(*progress) as running:
+        facts = make(net, running)
     with atomic(file) as temporary:
         whole = temporary.with_suffix(".keras")
         net.save(whole)

@@ -20,13 +20,13 @@ from deepbayes.experiments.measurements.batches import run as run_batches
 from deepbayes.experiments.measurements.clean_accuracy import compiled_logits
 from deepbayes.experiments.measurements.context import Context
 from deepbayes.experiments.measurements.intervals import rate
-from deepbayes.experiments.measurements.nets import made_once
 from deepbayes.experiments.measurements.noise_roles import ATTACK, noise_seed
 from deepbayes.experiments.measurements.progress import bar, say
-from deepbayes.experiments.measurements.training_logits import training_logits
+from deepbayes.experiments.preparation.nets import made_once
+from deepbayes.experiments.preparation.training_logits import training_logits
 from deepbayes.experiments.settings.defaults import LAMBDA, LOOP_EPOCHS, LOOPS, STUDENT_EPOCHS
 from deepbayes.experiments.store.results import settings_hash
-from deepbayes.models.baselines.cnn import fit
+from deepbayes.models.baselines.cnn import fit, new_cnn
 from deepbayes.models.baselines.keras_model import KerasClassifier
 from deepbayes.models.classifier import Classifier
 
@@ -167,9 +167,9 @@ def _student(
     """The student of these settings as a victim; `make(net, progress)` trains it and gives the card's facts."""
     folder = context.store.root / "students" / context.dataset / victim.name
     net, card = made_once(
-        folder / f"{settings['kind']}-{settings_hash(settings)}.keras", settings, make, work=work,
-        text=f"a student of {victim.name}", shape=context.images.x.shape[1:],
-        classes=context.data.classes, fresh=context.run.fresh,
+        folder / f"{settings['kind']}-{settings_hash(settings)}.keras", settings,
+        lambda: new_cnn(context.images.x.shape[1:], context.data.classes, settings["seed"]),
+        make, (work, f"a student of {victim.name}"), context.run.fresh,
     )  # fmt: skip
     student = KerasClassifier(net, f"student of {victim.name}", context.data.classes)
     student.settings = {"weights_sha256": card["weights_sha256"]}
