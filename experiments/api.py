@@ -63,25 +63,21 @@ def attack(name: str, classifier: Any, x, y, **options) -> tuple[np.ndarray, Any
 
 
 def as_classifier(classifier: Any, data: Dataset) -> Classifier:
-    """One of ours as it is; a Keras model or a function as a deterministic classifier.
-
-    Raises:
-      UsageError: it is none of these.
-    """
+    """One of ours as it is; a Keras model or a function as a deterministic classifier."""
     import keras
 
     if isinstance(classifier, Classifier):
         return classifier
     if isinstance(classifier, keras.Model):
         return KerasClassifier(classifier, classifier.name, data.classes, data.shape)
-    if callable(classifier):
-        return CallableClassifier(classifier, getattr(classifier, "__name__", "function"), data.classes, data.shape)
-    raise UsageError(f"a classifier is one of ours, a Keras model or a function, not a {type(classifier).__name__}")
+    return CallableClassifier(classifier, getattr(classifier, "__name__", "function"), data.classes, data.shape)
 
 
 def _context(classifier: Any, x: np.ndarray, y: np.ndarray, run: dict) -> Context:
     """The images as a data set of their own, and a store that keeps nothing on disk."""
     ours = isinstance(classifier, Classifier)
+    if not ours and not callable(classifier):
+        raise UsageError(f"a classifier is one of ours, a Keras model or a function, not a {type(classifier).__name__}")
     classes = classifier.classes if ours else int(np.asarray(classifier(x[:1])).shape[-1])
     index = np.arange(len(x))
     check_batch(x, y, index, classes)

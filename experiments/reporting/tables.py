@@ -258,7 +258,7 @@ def checks_table(result: ChecksResult, run: Run, name: str) -> Table:
     """The lines of `checks` for one classifier."""
     rows = [[line.check, line.verdict, line.figure, str(line.n)] for line in result.lines]
     flags = sum(line.verdict == "flag" for line in result.lines)
-    caption = f"Figures are images misclassified under attack at eps 0.2 unless said, {run.where} " + (
+    caption = f"Figures are images misclassified under attack at eps {result.eps:g} unless said, {run.where} " + (
         "No flag." if not flags else f"{flags} flag(s): explain before believing the robustness shown."
     )
     return Table(f"Checks of {name}", ["check", "verdict", "figure", "n"], rows, caption)

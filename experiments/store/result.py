@@ -274,6 +274,12 @@ class ChecksResult(Result):
     """Whether an evaluation is to be believed, line by line."""
 
     KIND = "checks"
+
+    @property
+    def eps(self) -> float:
+        """Of most lines; results of older versions do not hold it, and it was 0.2."""
+        return self.content.get("eps", 0.2)
+
     lines = part(lambda c: tuple(CheckLine(**{k: line[k] for k in CheckLine.__dataclass_fields__}) for line in c))
 
 
