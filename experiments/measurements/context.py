@@ -109,7 +109,7 @@ def open_context(run: RunSettings) -> Context:
     k = all_options(run.classifiers).get("samples")
     k = f", K = {run.classifier_options.get('samples') or k.default}" if k else ""
     say(f"{len(images)} test images of {name}, protocol {protocol.name}{k}, on {processors}")
-    return Context(run, DATASETS[name], images, protocol, ResultsStore(run.output))
+    return Context(run, DATASETS[name], images, protocol, ResultsStore(run.output, processors))
 
 
 def check_classifiers(run: RunSettings, dataset: str) -> None:

@@ -41,9 +41,10 @@ def versions() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class ResultsStore:
-    """A folder of results."""
+    """A folder of results. `device`: what new ones are computed on, for whoever reads them."""
 
     root: Path
+    device: str = ""
 
     def file(self, settings: Mapping) -> Path:
         """Where the result of these settings is or will be; `settings` names dataset, victim, attack and parameter."""
@@ -64,23 +65,14 @@ class ResultsStore:
             _warn(f"{error}; computing it again")
             return None
 
-    def write(
-        self, settings: dict, content: dict, arrays: dict[str, np.ndarray] | None = None, device: str | None = None
-    ) -> Result:
+    def write(self, settings: dict, content: dict, arrays: dict[str, np.ndarray] | None = None) -> Result:
         """Stores and returns a result; the arrays first, so that a JSON never promises arrays that are not there.
-
-        Args:
-          device: what it was computed on; None asks TensorFlow.
 
         Raises:
           FileError: content that no reader would believe, NaN among it; nothing is written.
         """
-        if device is None:
-            from deepbayes.experiments.measurements.device import device as processors  # imports TensorFlow
-
-            device = processors()
         note, file = caveat(settings["dataset"]), self.file(settings)
-        whole = {"settings": settings, "versions": versions(), "note": note, "device": device} | content
+        whole = {"settings": settings, "versions": versions(), "note": note, "device": self.device} | content
         if arrays is not None:
             whole[ARRAYS_SEAL] = arrays_sha256(arrays)
         whole = json.loads(json.dumps(whole))  # as it will be read again
