@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import ROOT, tiny
+from helpers import ROOT, tiny
 from deepbayes.benchmarks import command, report
 from deepbayes.benchmarks.cases import Bench
 from deepbayes.benchmarks.memory import peak_memory

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import ROOT
+from helpers import ROOT
 from deepbayes.attacks.registry import ATTACKS
 from deepbayes.data import mnist5k
 from deepbayes.experiments.command_line import main

@@ -5,7 +5,7 @@ import json
 import keras
 import numpy as np
 import pytest
-from conftest import GOLDEN, tiny
+from helpers import GOLDEN, tiny
 from deepbayes.data import fashion_mnist, mnist5k
 from deepbayes.detect.thresholds import fit
 from deepbayes.experiments.command_line import main

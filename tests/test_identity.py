@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from conftest import ROOT
+from helpers import ROOT
 from deepbayes.experiments.store.results import ResultsStore
 
 REFERENCE = ROOT / "results" / "reference"

@@ -5,7 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
-from conftest import GOLDEN, tiny
+from helpers import GOLDEN, tiny
 from deepbayes.data import mnist, safe_pickle
 from deepbayes.legacy_port import __main__ as legacy
 from deepbayes.legacy_port import detection, files

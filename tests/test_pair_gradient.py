@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import GOLDEN
+from helpers import GOLDEN
 from deepbayes.attacks.losses import LOSSES
 from deepbayes.data import mnist5k
 from deepbayes.experiments.measurements.victims import DROP
