@@ -70,8 +70,9 @@ class Crafting:
         n = len(self.images)
         found = find_ranges(partial, self.images.x.shape)
         advance(sum(last - first for first, last in found) * cost(self.plan))
-        for first, last in _missing(found, n):
-            found |= self.range(first, last, value, partial, advance)
+        for first, last in (gaps := _missing(found, n)):
+            make = self._make if (first, last) == gaps[-1] else self.range  # the last is measured at once
+            found |= make(first, last, value, partial, advance)
         parts = [found[key] for key in sorted(found)]
         return np.concatenate([x for x, _ in parts]), sum(seconds for _, seconds in parts)
 
@@ -83,9 +84,17 @@ class Crafting:
         Raises:
           UsageError: the range is outside the run's images.
         """
-        n, per_image = len(self.images), cost(self.plan)
+        n = len(self.images)
         if not 0 <= first < last <= n:
             raise UsageError(f"the range {first}:{last} is outside the run's images, 0:{n}")
+        made = self._make(first, last, value, partial, advance)
+        if partial:
+            _write_range(partial, first, last, *made[first, last])
+        return made
+
+    def _make(self, first: int, last: int, value: float, partial: Path | None, advance):
+        """As `range`, of which only batches are kept that take long."""
+        per_image = cost(self.plan)
         rows = slice(first, last)
         arrays = (
             self.images.x[rows], self.labels[rows].astype(np.int32), self.images.index[rows].astype(np.int32)
@@ -102,10 +111,7 @@ class Crafting:
                 _write_range(partial, first, done, parts[0], seconds)
                 saved = time.monotonic()
                 took = saved - start
-        x_adv = np.concatenate(parts)
-        if partial and last - first < n:
-            _write_range(partial, first, last, x_adv, seconds)
-        return {(first, last): (x_adv, seconds)}
+        return {(first, last): (np.concatenate(parts), seconds)}
 
 
 def find_ranges(partial: Path | None, shape: tuple[int, ...]) -> dict[tuple[int, int], tuple[np.ndarray, float]]:
