@@ -1,6 +1,9 @@
 """Settings as the command line that asks for them: the inverse of read_settings, for what a program prints."""
 
+import os
 from dataclasses import fields
+from pathlib import Path
+from typing import Any
 
 from deepbayes.attacks.registry import ATTACKS
 from deepbayes.experiments.command_line.commands import BY_ATTACK
@@ -9,13 +12,15 @@ from deepbayes.experiments.settings.attack_plan import flag
 from deepbayes.experiments.settings.run_settings import DetectionSettings, RunSettings, TrainingSettings
 from deepbayes.models.registry import papers_classifiers
 
+_WITHOUT_IMAGES = ("rings",)
+
 
 def arguments(command: str, settings: RunSettings) -> list[str]:
     """The arguments, without those that are the command's defaults (num_images, whose default differs, always)."""
     s, found = settings, [command]
 
     def add(name: str, *values) -> None:
-        found.extend([f"--{flag(name)}", *map(str, values)])
+        found.extend([f"--{flag(name)}", *map(_text, values)])
 
     if s.dataset:
         add("dataset", s.dataset)
@@ -29,7 +34,7 @@ def arguments(command: str, settings: RunSettings) -> list[str]:
         add("protocol", s.protocol)
     if command == "train":
         _add_training(add, s.training)
-    else:
+    elif command not in _WITHOUT_IMAGES:
         add("num_images", s.num_images or "all")
     for name, value in [("batch_size", s.batch_size), *s.classifier_options.items()]:
         if value is not None:
@@ -48,12 +53,22 @@ def arguments(command: str, settings: RunSettings) -> list[str]:
     return [*found, *output_arguments(s.output)]
 
 
+def _text(value: Any) -> str:
+    """Numbers as short as they stay the same; a path that begins with a dash is not to be read as an option."""
+    if isinstance(value, float):
+        short = f"{value:g}"
+        return short if float(short) == value else repr(value)
+    if isinstance(value, Path) and str(value).startswith("-"):
+        return f".{os.sep}{value}"
+    return str(value)
+
+
 def _add_attack(add, command: str, settings: RunSettings) -> None:
     attack = settings.attack
     if command in BY_ATTACK:
         add("attack", attack.name)
     if attack.grid:
-        add(ATTACKS[attack.name].parameter, *(f"{v:g}" for v in attack.grid))
+        add(ATTACKS[attack.name].parameter, *attack.grid)
     for name, value in attack.options.items():
         add(name, value)
     for name in ("targeted", "known_noise", "full_gradient"):
@@ -64,7 +79,7 @@ def _add_attack(add, command: str, settings: RunSettings) -> None:
 def _add_detection(add, detection: DetectionSettings) -> None:
     usual = DetectionSettings()
     if detection.rate != usual.rate:
-        add("fpr", f"{detection.rate:g}")
+        add("fpr", detection.rate)
     if detection.calibration_images != usual.calibration_images:
         add("calibration_images", detection.calibration_images or "all")
     if detection.guard:
