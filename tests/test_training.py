@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from deepbayes.models import training
+from deepbayes.models.baselines.cnn import new_cnn_classifier
 from deepbayes.models.files import FileError
 from deepbayes.models.recipes import Recipe
 from deepbayes.models.training import FusedAdam, Trainer, TrainingData, TrainingDiverged
@@ -53,6 +54,27 @@ def test_an_interrupted_run_ends_at_the_weights_of_an_uninterrupted_one(tmp_path
     for name, value in weights(whole).items():
         np.testing.assert_array_equal(value, weights(resumed)[name], err_msg=name)
     assert [r["bound"] for r in whole.progress.history] == [r["bound"] for r in resumed.progress.history]
+
+
+def test_the_baseline_is_trained_alike_and_its_history_has_its_own_words(tmp_path):
+    def of_the_baseline(folder, epochs):
+        keras.utils.set_random_seed(7)
+        data = TrainingData(X, Y, "data")
+        return Trainer(
+            new_cnn_classifier("cnn", (8, 8, 1), 3), data, replace(RECIPE, epochs=epochs), SEED, folder / "c.npz"
+        )
+
+    whole = of_the_baseline(tmp_path / "whole", 2)
+    assert whole.run()
+    assert of_the_baseline(tmp_path / "parts", 1).run()
+    resumed = of_the_baseline(tmp_path / "parts", 2)
+    assert resumed.progress.step == 8
+    assert resumed.run()
+    for name, value in weights(whole).items():
+        np.testing.assert_array_equal(value, weights(resumed)[name], err_msg=name)
+    rows = whole.progress.history
+    assert list(rows[0]) == ["epoch", "log-likelihood", "log p(y|x)", "accuracy", "seconds"]
+    assert all(row["log-likelihood"] == row["log p(y|x)"] for row in rows)
 
 
 def test_a_run_that_was_killed_loses_at_most_one_checkpoint_interval(tmp_path, monkeypatch):
