@@ -13,14 +13,17 @@ from deepbayes.experiments.command_line.main import _WITHOUT_RUN
 from deepbayes.experiments.command_line.parser import PREFIX, default_output, parser
 from deepbayes.experiments.command_line.read_settings import run_settings
 from deepbayes.experiments.command_line.write_command import arguments
+from deepbayes.experiments.settings.errors import UsageError
 from deepbayes.experiments.settings.run_settings import AttackSettings, DetectionSettings, RunSettings
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 with pytest.MonkeyPatch.context() as without_the_users:
     without_the_users.delenv("DEEPBAYES_DATA", raising=False)
     PARSER = parser()
 READ = [name for name in COMMANDS if name not in (*HANDED_ON, *_WITHOUT_RUN, "test")]
+OF_OWN_IMAGES = {"--image-size", "--grey", "--rgb", "--range", "--group", "--skip-unreadable"}
+"""Options that only --data makes sense of."""
 BUDGETS = {a.parameter for a in ATTACKS.values()}
 
 
@@ -46,15 +49,23 @@ VALUES = {
     types.not_negative: FLOATS | st.just("0"),
     float: st.floats(-1e9, 1e9).map(lambda v: format(Decimal(v), "f")),
     Path: PATHS,
-    None: st.text("ab1 .$(+)", min_size=1),
+    None: st.text("ab1 -.$(+)", min_size=1),
 }
 """Type of an option -> texts that it takes."""
 
 
+def command_parser(command: str):
+    return PARSER._subparsers._group_actions[0].choices[command]
+
+
 def options_of(command: str) -> dict:
-    """The parser's options of a command, by destination."""
-    of_command = PARSER._subparsers._group_actions[0].choices[command]
-    return {a.dest: a for a in of_command._actions if a.dest != "help"}
+    """The parser's options of a command, by their first name."""
+    return {a.option_strings[0]: a for a in command_parser(command)._actions if a.dest != "help"}
+
+
+def foreign(command: str, attack: str) -> set[str]:
+    """Budgets of other attacks."""
+    return {f"--{b}" for b in BUDGETS - {ATTACKS[attack].parameter}} if attack in ATTACKS else set()
 
 
 def texts(option) -> st.SearchStrategy[list[str]]:
@@ -64,7 +75,7 @@ def texts(option) -> st.SearchStrategy[list[str]]:
     if option.choices:
         one = st.sampled_from([str(c) for c in option.choices])
     elif option.dest.startswith(PREFIX):
-        one = NUMBERS | FLOATS
+        one = NUMBERS | FLOATS | FLOATS.map(lambda v: f"-{v}")  # which the attack refuses, later
     elif option.dest == "output":
         one = PATHS
     else:
@@ -73,16 +84,25 @@ def texts(option) -> st.SearchStrategy[list[str]]:
     return st.lists(one, min_size=least, max_size=most)
 
 
+def with_values(name: str, values: list[str]) -> list[str]:
+    """--name VALUE ..., or --name=VALUE, which may begin with a dash."""
+    return [f"{name}={values[0]}"] if len(values) == 1 else [name, *values]
+
+
 @st.composite
 def command_lines(draw, command: str) -> list[str]:
-    """Any options of a command, in any order; budgets only of the attack that is chosen."""
-    options = options_of(command)
-    attack = draw(st.sampled_from(options["attack"].choices)) if command in BY_ATTACK else command
-    foreign = BUDGETS - {ATTACKS[attack].parameter} if attack in ATTACKS else set()
-    line, usable = [command], sorted(options.keys() - foreign - {"attack"})
-    line += ["--attack", attack] if command in BY_ATTACK else []
-    for name in draw(st.lists(st.sampled_from(usable), unique=True, max_size=8)):
-        line += [options[name].option_strings[0], *draw(texts(options[name]))]
+    """Any options of a command, in any order, but for those that exclude each other."""
+    options, attack = options_of(command), command
+    line = [command]
+    if command in BY_ATTACK:
+        attack = draw(st.sampled_from(options["--attack"].choices))
+        line += ["--attack", attack]
+    usable = sorted(options.keys() - foreign(command, attack) - {"--attack"})
+    chosen = draw(st.lists(st.sampled_from(usable), unique_by=lambda n: options[n].dest, max_size=8))
+    if OF_OWN_IMAGES & {*chosen}:
+        chosen = ["--data", *(n for n in chosen if n not in ("--data", "--dataset"))]
+    for name in chosen:
+        line += with_values(name, draw(texts(options[name])))
     return line
 
 
@@ -94,7 +114,10 @@ def read(line: list[str]) -> RunSettings:
 @settings(deadline=None, max_examples=60)
 @given(st.data())
 def test_what_is_written_reads_as_the_same_settings(command, data):
-    asked = read(data.draw(command_lines(command)))
+    try:
+        asked = read(data.draw(command_lines(command)))
+    except UsageError:  # options that do not go together
+        reject()
     assert read(arguments(command, asked)) == asked
 
 
@@ -102,25 +125,32 @@ def test_what_is_written_reads_as_the_same_settings(command, data):
 def test_every_single_option_survives(command):
     """One by one, so that none is left to chance."""
     for name, option in options_of(command).items():
-        after = [] if option.nargs == 0 else [_example(option)]
-        # the attack whose budget it is, where the command takes several
-        attack = next((a for a in BY_ATTACK.get(command, ()) if ATTACKS[a].parameter == name), None)
-        line = [command, *(["--attack", attack] if attack else []), option.option_strings[0], *after]
+        line = [command, *_needed(command, name), *with_values(name, _example(option))]
         asked = read(line)
         written = arguments(command, asked)
         assert read(written) == asked, line
-        usual = name == "output" or (option.default is not None and after == [str(option.default)])
-        assert option.option_strings[0] in written or usual, line
+        defaults = name == "--output" or _example(option) == [str(option.default)]
+        assert defaults or any(w.split("=")[0] == name for w in written), line
 
 
-def _example(option) -> str:
+def _needed(command: str, name: str) -> list[str]:
+    """What must stand beside an option: the attack whose budget it is, where the command takes several; --data."""
+    if name in OF_OWN_IMAGES:
+        return ["--data", "images"]
+    attacks = [a for a in BY_ATTACK.get(command, ()) if f"--{ATTACKS[a].parameter}" == name]
+    return ["--attack", attacks[0]] if attacks else []
+
+
+def _example(option) -> list[str]:
+    if option.nargs == 0:
+        return []
     if option.choices:
-        return str(list(option.choices)[-1])
-    if option.dest.startswith(PREFIX) or option.type in (types.positive, types.count, types.calibration_count):
-        return "7"
-    if option.type in (types.seed, types.share, types.not_negative):
-        return "3" if option.type is types.seed else "0.123456789"
-    return "a folder/file"
+        return [str(list(option.choices)[-1])]
+    if option.type in (types.share, types.not_negative):
+        return ["0.123456789"]
+    if option.nargs == 2:
+        return ["-7", "0.5"]
+    return ["a folder/file"] if option.type is Path or option.dest == "output" else ["7"]
 
 
 # ---- what it looks like ----------------------------------------------------------------------------------------------
@@ -143,6 +173,11 @@ def test_numbers_are_short_where_that_loses_nothing():
         "detect --attack pgd --eps 0.1 0.3333333333333333 --steps 40 --known-noise --num-images all --fpr 0.01"
     )
     assert read(line) == asked
+
+
+def test_a_negative_number_is_no_option():
+    asked = RunSettings(default_output(), attack=AttackSettings("pgd", (), {"step_size": -1e-05}))
+    assert "--step-size=-0.00001" in arguments("pgd", asked)
 
 
 def test_a_path_that_begins_with_a_dash_is_no_option():

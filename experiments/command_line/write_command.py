@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import fields
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,9 @@ def arguments(command: str, settings: RunSettings) -> list[str]:
     s, found = settings, [command]
 
     def add(name: str, *values) -> None:
-        found.extend([f"--{flag(name)}", *map(_text, values)])
+        texts = [_text(value) for value in values]
+        dashed = len(texts) == 1 and texts[0].startswith("-")  # which is not to be read as an option
+        found.extend([f"--{flag(name)}={texts[0]}"] if dashed else [f"--{flag(name)}", *texts])
 
     if s.dataset:
         add("dataset", s.dataset)
@@ -54,10 +57,11 @@ def arguments(command: str, settings: RunSettings) -> list[str]:
 
 
 def _text(value: Any) -> str:
-    """Numbers as short as they stay the same; a path that begins with a dash is not to be read as an option."""
+    """Numbers as short as they stay the same; of several values none looks like an option, as -1e-05 and -a would."""
     if isinstance(value, float):
         short = f"{value:g}"
-        return short if float(short) == value else repr(value)
+        exact = short if float(short) == value else repr(value)
+        return format(Decimal(exact), "f") if value < 0 else exact
     if isinstance(value, Path) and str(value).startswith("-"):
         return f".{os.sep}{value}"
     return str(value)
