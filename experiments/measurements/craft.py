@@ -70,9 +70,10 @@ class Crafting:
         n = len(self.images)
         found = find_ranges(partial, self.images.x.shape)
         advance(sum(last - first for first, last in found) * cost(self.plan))
-        for first, last in (gaps := _missing(found, n)):
-            make = self._make if (first, last) == gaps[-1] else self.range  # the last is measured at once
-            found |= make(first, last, value, partial, advance)
+        gaps = _missing(found, n)
+        kept = partial if found or len(gaps) > 1 else None  # of a whole run nothing needs to be kept at its end
+        for first, last in gaps:
+            found |= self._range((first, last), value, (partial, kept), advance)
         parts = [found[key] for key in sorted(found)]
         return np.concatenate([x for x, _ in parts]), sum(seconds for _, seconds in parts)
 
@@ -84,17 +85,13 @@ class Crafting:
         Raises:
           UsageError: the range is outside the run's images.
         """
-        n = len(self.images)
-        if not 0 <= first < last <= n:
-            raise UsageError(f"the range {first}:{last} is outside the run's images, 0:{n}")
-        made = self._make(first, last, value, partial, advance)
-        if partial:
-            _write_range(partial, first, last, *made[first, last])
-        return made
+        if not 0 <= first < last <= len(self.images):
+            raise UsageError(f"the range {first}:{last} is outside the run's images, 0:{len(self.images)}")
+        return self._range((first, last), value, (partial, partial), advance)
 
-    def _make(self, first: int, last: int, value: float, partial: Path | None, advance):
-        """As `range`, of which only batches are kept that take long."""
-        per_image = cost(self.plan)
+    def _range(self, bounds: tuple[int, int], value: float, partials: tuple, advance) -> dict:
+        """`range`, unfinished work kept beside the first of `partials`, the finished range beside the second."""
+        (first, last), (partial, kept), per_image = bounds, partials, cost(self.plan)
         rows = slice(first, last)
         arrays = (
             self.images.x[rows], self.labels[rows].astype(np.int32), self.images.index[rows].astype(np.int32)
@@ -111,7 +108,10 @@ class Crafting:
                 _write_range(partial, first, done, parts[0], seconds)
                 saved = time.monotonic()
                 took = saved - start
-        return {(first, last): (np.concatenate(parts), seconds)}
+        x_adv = np.concatenate(parts)
+        if kept:
+            _write_range(kept, first, last, x_adv, seconds)
+        return {(first, last): (x_adv, seconds)}
 
 
 def find_ranges(partial: Path | None, shape: tuple[int, ...]) -> dict[tuple[int, int], tuple[np.ndarray, float]]:
