@@ -1,6 +1,7 @@
 """attack, detect_attacks_logp and extract_index: from 2019's files to 2019's files, by the modern commands' parts."""
 
 import re
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -140,7 +141,7 @@ def _context(options, command: str, victim: str, **settings) -> Context:
         num_images=getattr(options, "num_images", None), batch_size=options.batch_size, seed=options.seed,
         protocol=PROTOCOL.name, **settings,
     )  # fmt: skip
-    say("this is: ./run_experiments.sh " + " ".join(arguments(command, modern)))
+    say("this is: ./run_experiments.sh " + shlex.join(arguments(command, modern)))
     # its weights may be a 2019 checkpoint instead of those that ship: `_victim` finds them, and says what is missing
     return open_context(replace(modern, classifiers=()))
 

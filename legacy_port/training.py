@@ -1,5 +1,6 @@
 """vae_mnist and vae_cifar_binary: training as in 2019, into a 2019 checkpoint."""
 
+import shlex
 from pathlib import Path
 
 from deepbayes.experiments.command_line.write_command import arguments
@@ -34,7 +35,7 @@ def _train(options, dataset: str) -> int:
         output=file.parent, dataset=dataset, data_dir=options.data_dir, classifiers=(name,), seed=options.seed,
         protocol="2019-code", training=training,
     )  # fmt: skip
-    say("this is: ./run_experiments.sh " + " ".join(arguments("train", settings)))
+    say("this is: ./run_experiments.sh " + shlex.join(arguments("train", settings)))
     code = train.run(settings)
     if code == 0:
         state = read_arrays(file.parent / "training" / dataset / zoo.file_stem(dataset, name) / "checkpoint.npz")

@@ -39,7 +39,7 @@ class Recipe:
 
 
 RECIPES: dict[tuple[str, str], Recipe] = {}
-"""(data set, classifier) -> recipe; either may be ANY."""
+"""(data set, classifier) -> recipe; either may be ANY. One for the data set comes before one for any."""
 
 
 class NoRecipe(ValueError):
@@ -66,7 +66,8 @@ def recipe(dataset: str, classifier: str, overrides: Mapping[str, Any] | None = 
       NoRecipe: none is registered, and the overrides do not name epochs and learning rate.
     """
     given = {k: v for k, v in (overrides or {}).items() if v is not None}
-    found = next((RECIPES[key] for key in ((dataset, classifier), (ANY, classifier)) if key in RECIPES), None)
+    keys = ((dataset, classifier), (dataset, ANY), (ANY, classifier), (ANY, ANY))
+    found = next((RECIPES[key] for key in keys if key in RECIPES), None)
     if found is None:
         required = {f.name for f in fields(Recipe)} & {"epochs", "learning_rate"}
         if missing := sorted(required - given.keys()):

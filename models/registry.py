@@ -77,7 +77,8 @@ def register_classifier(spec: ClassifierSpec) -> ClassifierSpec:
     """Makes a classifier known to every command.
 
     Raises:
-      ValueError: the name is taken, or is not letters, digits and dashes; an unknown group.
+      ValueError: the name is taken, or is not letters, digits and dashes; an unknown group; letters of options that
+        could not be read back from a name.
     """
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", spec.name):
         raise ValueError(f"a classifier's name is letters, digits and dashes, not {spec.name!r}")
@@ -85,6 +86,9 @@ def register_classifier(spec: ClassifierSpec) -> ClassifierSpec:
         raise ValueError(f"the classifier {spec.name} is registered already")
     if spec.group not in GROUPS:
         raise ValueError(f"unknown group {spec.group!r}; known: {', '.join(GROUPS)}")
+    letters = [o.letter for o in spec.options if o.letter]
+    if len(set(letters)) < len(letters) or not all(re.fullmatch(r"[a-z]+", letter) for letter in letters):
+        raise ValueError(f"{spec.name}: an option's letter is lower case and its own, not {', '.join(letters)}")
     CLASSIFIERS[spec.name] = spec
     return spec
 
@@ -108,13 +112,21 @@ def all_options(names: Iterable[str] | None = None) -> dict[str, ClassifierOptio
 
 
 def base_name(name: str) -> str:
-    """The registered name behind a name in results: GBZ of GBZ_z32, GBZ-2019 and GBZ#1a2b3c; else the name itself."""
+    """The registered name behind a name in results: GBZ of GBZ_z32, GBZ-2019 and GBZ#1a2b3c; else the name itself.
+
+    A user's model GBZ_mine has its own name.
+    """
     if name in CLASSIFIERS:
         return name
-    starts = [
-        known for known in CLASSIFIERS if re.match(re.escape(known) + r"[_#]|" + re.escape(known) + "-2019", name)
-    ]
-    return max(starts, key=len, default=name)
+    known = [spec.name for spec in CLASSIFIERS.values() if re.fullmatch(_names_of(spec), name)]
+    return max(known, key=len, default=name)
+
+
+def _names_of(spec: ClassifierSpec) -> str:
+    """A pattern of all names that results have for a classifier."""
+    letters = "|".join(o.letter for o in spec.options if o.letter)
+    variant = rf"(?:_(?:{letters})\d+)*" if letters else ""
+    return re.escape(spec.name) + variant + r"(?:-2019)?(?:#.*)?"
 
 
 def variant_name(spec: ClassifierSpec, options: Mapping[str, Any], usual: Mapping[str, Any]) -> str:

@@ -5,31 +5,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 if "PYTEST_XDIST_WORKER" in os.environ:  # processes share the cores, and one thread adds in one order
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
-import numpy as np
+import helpers
 import pytest
+from deepbayes.data.registry import DATASETS
 from deepbayes.experiments.store.results import ResultsStore
 from deepbayes.experiments.store.seal import content_sha256
-from deepbayes.models.deep_bayes.architecture import ARCHITECTURES
-from deepbayes.models.deep_bayes.factorisation import FACTORISATIONS
-from deepbayes.models.deep_bayes.model import DeepBayes
 from deepbayes.models.files import write_json
 
-ROOT = Path(__file__).resolve().parent.parent
-GOLDEN = ROOT / "tests" / "golden"
-
-
-def tiny(name: str, **options) -> DeepBayes:
-    """A classifier small enough for every test, with random weights."""
-    import keras
-
-    keras.utils.set_random_seed(7)
-    return DeepBayes(FACTORISATIONS[name], ARCHITECTURES["tiny"], **options)
-
-
-def tiny_images(n: int, seed: int = 0):
-    """n images for `tiny`, float32 in [0, 1], and labels."""
-    random = np.random.default_rng(seed)
-    return random.uniform(size=(n, 8, 8, 1)).astype(np.float32), random.integers(0, 3, n)
+ROOT = helpers.ROOT
 
 
 def put(root: Path, content: dict) -> Path:
@@ -46,6 +29,12 @@ def mnist_dir() -> Path:
     if not folder or not (Path(folder) / "mnist.npz").exists():
         pytest.skip("needs MNIST: set DEEPBAYES_DATA to a folder with mnist.npz")
     return Path(folder)
+
+
+@pytest.fixture
+def tiny_dataset(monkeypatch):
+    """The data set "tiny", known to every command for one test."""
+    monkeypatch.setitem(DATASETS, helpers.TINY.name, helpers.TINY)
 
 
 @pytest.fixture

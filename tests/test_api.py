@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import tiny, tiny_images
 from deepbayes.experiments.settings.errors import UsageError
 from deepbayes.models.deep_bayes.classifier import DeepBayesClassifier
+from helpers import tiny, tiny_images
 
 import deepbayes
 

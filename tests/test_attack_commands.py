@@ -3,8 +3,6 @@
 import json
 import signal
 import time
-from pathlib import Path
-from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -15,22 +13,25 @@ from deepbayes.attacks.registry import ATTACKS
 from deepbayes.attacks.target import Target
 from deepbayes.data import mnist5k
 from deepbayes.detect.thresholds import fit
-from deepbayes.experiments.command_line.parser import parser
-from deepbayes.experiments.measurements.clean_accuracy import EVALUATION, noise_seed
-from deepbayes.experiments.measurements.context import open_context
-from deepbayes.experiments.measurements.craft import build_craft, craft_all
-from deepbayes.experiments.measurements.victims import DROP, Victim, deep_bayes_victim
+from deepbayes.experiments.command_line.parser import PREFIX, parser
+from deepbayes.experiments.measurements.context import Context, open_context
+from deepbayes.experiments.measurements.craft import Crafting, build_craft, remove_partial
+from deepbayes.experiments.measurements.noise_roles import EVALUATION, noise_seed
 from deepbayes.experiments.preparation import surrogate_models
 from deepbayes.experiments.preparation.training_logits import training_logits
 from deepbayes.experiments.reporting.grouping import groups
 from deepbayes.experiments.reporting.summary_tables import minimum_perturbations
 from deepbayes.experiments.runs import sanity_checks
 from deepbayes.experiments.runs.sanity_checks import FLAG, PASS
-from deepbayes.experiments.settings.attack_plan import PREFIX, changed_options, make_plan
+from deepbayes.experiments.settings.attack_plan import changed_options, make_plan
 from deepbayes.experiments.settings.protocol import PROTOCOLS
+from deepbayes.experiments.settings.run_settings import RunSettings, SurrogateSettings
 from deepbayes.experiments.store.results import ResultsStore
+from deepbayes.models.classifier import Classifier
+from deepbayes.models.deep_bayes.classifier import DROP
 from deepbayes.models.files import read_arrays
-from test_command_line import linear_victim, run, start, wait_for
+from deepbayes.models.zoo import load_classifier
+from helpers import digits_kernel, linear_victim, run, settings_of, start, stored, wait_for
 
 pytestmark = pytest.mark.usefixtures("no_data_at_hand")
 TINY = ["--num-images", "4", "--seed", "0"]
@@ -39,10 +40,6 @@ QUICK = {
     "spsa": ["--steps", "2", "--directions", "3"], "square": ["--queries", "10"],
     "onepixel": ["--population", "5", "--generations", "2"],
 }  # fmt: skip
-
-
-def stored(folder: Path, pattern: str) -> list[dict]:
-    return [json.loads(f.read_text()) for f in sorted(folder.glob(f"*/*/{pattern}-*.json"))]
 
 
 @pytest.mark.parametrize("name", [n for n in ATTACKS if n != "wbs"])
@@ -77,21 +74,40 @@ def test_a_victim_without_samples_cannot_be_attacked_sample_by_sample(tmp_path, 
     assert "needs the logits of each sample" in capsys.readouterr().err
 
 
-def test_the_baseline_is_trained_once_and_attacked_as_any_keras_model(tmp_path, capsys, monkeypatch):
+def test_the_baseline_is_trained_once_and_attacked_as_any_classifier(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("deepbayes.data.download.URL", "file:///nowhere/")  # of MNIST's own test images
     few = mnist5k.load("test", None).spread(1000)
     monkeypatch.setattr(mnist5k, "load", lambda part, folder: few)
-    command = ["baseline", "--dataset", "mnist5k", "--epochs", "4", "--output", tmp_path]
+    command = ["train", "--dataset", "mnist5k", "--classifiers", "cnn", "--epochs", "4", "--output", tmp_path]
     assert run(*command) == 0
-    (model,) = tmp_path.glob("training/mnist5k/CNN-*.keras")
-    accuracy = json.loads(model.with_suffix(".json").read_text())["accuracy"]
+    weights = tmp_path / "training" / "mnist5k" / "cnn.npz"
+    accuracy = json.loads(weights.with_suffix(".json").read_text())["tests"]["mnist5k/test"]["accuracy"]
     assert accuracy["n"] == 1000
     assert accuracy["rate"] > 0.8
-    assert f"--victim-model {model}" in capsys.readouterr().err
-    made = model.stat().st_mtime_ns
+    made = weights.stat().st_mtime_ns
     assert run(*command) == 0
-    assert model.stat().st_mtime_ns == made
-    assert run("fgsm", "--victim-model", model, "--eps", "0.3", *TINY, "--output", tmp_path) == 0
-    assert stored(tmp_path, "fgsm_eps0.30")
+    assert "trained already" in capsys.readouterr().err
+    assert weights.stat().st_mtime_ns == made
+    attack = ["fgsm", "--classifiers", "cnn", "--weights", weights.parent, "--eps", "0.3", *TINY]
+    assert run(*attack, "--output", tmp_path) == 0
+    (result,) = stored(tmp_path, "fgsm_eps0.30")
+    assert result["settings"]["victim"] == "cnn"
+    assert result["fresh_draws"] is None
+
+
+def test_registered_classifiers_and_keras_models_are_attacked_together(tmp_path, capsys):
+    both = ["--classifiers", "DFX", "--victim-model", linear_victim(tmp_path), "--eps", "0.1", *TINY]
+    assert run("fgsm", *both, "--output", tmp_path / "r") == 0
+    assert sorted(r["settings"]["victim"] for r in stored(tmp_path / "r", "fgsm_*")) == ["DFX", "mine"]
+    (table,) = tmp_path.glob("r/mnist5k/fgsm_*.md")
+    assert "| DFX |" in table.read_text()
+    assert "| mine |" in table.read_text()
+    for k in range(2):
+        (tmp_path / f"m{k}").mkdir()
+    two = [linear_victim(tmp_path / f"m{k}") for k in range(2)]
+    assert run("fgsm", "--victim-model", *two, "--output", tmp_path / "r2", *TINY) == 2
+    assert "two classifiers are called mine: rename" in capsys.readouterr().err
+    assert not (tmp_path / "r2").exists()
 
 
 @pytest.mark.parametrize("command", ["greybox", "blackbox"])
@@ -153,10 +169,9 @@ def test_2019s_protocol_looks_once_at_images_that_were_moved_to_the_guard(tmp_pa
     predicted = read_arrays(moved)["logits"].argmax(axis=1)
     scores = read_arrays(detected)["tv_attacked"]
     assert len(np.unique(scores)) > 1
-    options = parser().parse_args(["detect", "--calibration-images", "1000", "--data-dir", str(mnist_dir)])
-    options.output = tmp_path
-    victim = deep_bayes_victim("mnist", "DBX", samples=10, protocol=PROTOCOLS["paper"])
-    training = training_logits(options, "mnist", victim, PROTOCOLS["paper"])
+    asked = settings_of("detect", "--calibration-images", "1000", "--data-dir", mnist_dir, "--output", tmp_path)
+    victim = load_classifier("mnist", "DBX", **PROTOCOLS["paper"].classifier_options())
+    training = training_logits(asked, "mnist", victim, PROTOCOLS["paper"])
     detector = fit("tv", training.logits, training.labels, 0.05, "bisection")
     np.testing.assert_allclose(scores, detector.statistic(read_arrays(moved)["logits"], predicted), rtol=1e-5)
 
@@ -211,11 +226,11 @@ def test_a_substitute_grows_along_the_plain_gradient():
 
 
 @pytest.mark.parametrize(("protocol", "seeds"), [("corrected", 50), ("paper", 200)])
-def test_a_substitute_grows_from_as_many_images_as_the_protocol_says(protocol, seeds, tmp_path, monkeypatch):
+def test_a_substitute_grows_from_as_many_images_as_the_protocol_says(protocol, seeds, tmp_path):
     """2019's are drawn whatever is attacked: of 1,000 of the 5,000 images about a fifth."""
     attacked = mnist5k.load("test", None).spread(1000)
-    options = SimpleNamespace(seed=0, seeds_per_class=None, data_dir=None)
-    context = SimpleNamespace(options=options, dataset="mnist5k", images=attacked, protocol=PROTOCOLS[protocol])
+    asked = RunSettings(tmp_path, surrogate=SurrogateSettings(seeds_per_class=None))
+    context = Context(asked, "mnist5k", attacked, PROTOCOLS[protocol], ResultsStore(tmp_path))
     grown = surrogate_models._seed_images(context)
     assert np.bincount(grown.y).tolist() == [seeds] * 10
     shared = np.isin(grown.index, attacked.index).mean()
@@ -283,10 +298,10 @@ def test_known_noise_is_one_draw_at_every_step_and_that_of_the_evaluation(attack
         tf.py_function(lambda s: seen.append(int(s)), [seed], [])
         return tf.reshape(x, (-1, 784))[:, :10] * 3
 
-    plan = make_plan(ATTACKS[attack], "mnist5k", "corrected", grid=[0.1], known_noise=True, **options)
+    plan = make_plan(attack, "mnist5k", "corrected", grid=[0.1], known_noise=True, **options)
     images = mnist5k.load("test", None).spread(4)
     target = Target(logits, 10, lambda x, index, seed: logits(x, index, seed)[tf.newaxis])
-    craft_all(build_craft(plan, target), plan, images, images.y, 0.1, int(noise_seed(0, EVALUATION)), 4)
+    Crafting(build_craft(plan, target), plan, images, images.y, int(noise_seed(0, EVALUATION)), 4).all(0.1)
     assert set(seen) == {int(noise_seed(0, EVALUATION))}
 
 
@@ -297,7 +312,7 @@ def test_finished_batches_are_not_made_again(tmp_path, monkeypatch):
     monkeypatch.setattr("deepbayes.experiments.measurements.craft._SAVE_SECONDS", -1)
     monkeypatch.setattr("deepbayes.experiments.measurements.craft._SAVE_SHARE", 0)
     images = mnist5k.load("test", None).spread(10)
-    plan, calls = make_plan(ATTACKS["noise"], "mnist5k", "corrected"), []
+    plan, calls = make_plan("noise", "mnist5k", "corrected"), []
     craft = build_craft(plan, Target(lambda x, index, seed: None, 10))
 
     def counted(x, *rest):
@@ -306,14 +321,17 @@ def test_finished_batches_are_not_made_again(tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return craft(x, *rest)
 
-    arguments = plan, images, images.y, 0.2, 0, 4
+    stopping, whole = (Crafting(c, plan, images, images.y, 0, 4) for c in (counted, craft))
+    partial = tmp_path / "a.partial.npz"
     with pytest.raises(KeyboardInterrupt):
-        craft_all(counted, *arguments, partial=tmp_path / "a.partial.npz")
-    resumed, _ = craft_all(counted, *arguments, partial=tmp_path / "a.partial.npz")
+        stopping.all(0.2, partial)
+    (kept,) = tmp_path.iterdir()
+    resumed, _ = stopping.all(0.2, partial)
     assert len(calls) == 4
-    np.testing.assert_array_equal(resumed, craft_all(craft, *arguments)[0])
-    (tmp_path / "a.partial.npz").write_bytes(b"damaged")
-    np.testing.assert_array_equal(craft_all(craft, *arguments, partial=tmp_path / "a.partial.npz")[0], resumed)
+    np.testing.assert_array_equal(resumed, whole.all(0.2)[0])
+    remove_partial(partial)
+    kept.write_bytes(b"damaged")
+    np.testing.assert_array_equal(whole.all(0.2, partial)[0], resumed)
 
 
 def test_cw_goes_on_after_kill_9_to_the_uninterrupted_result(tmp_path):
@@ -340,23 +358,22 @@ def test_cw_goes_on_after_kill_9_to_the_uninterrupted_result(tmp_path):
 # ---- checks ----
 
 
-def digits(gradient: bool):
-    """A linear classifier of the embedded digits as a victim; without `gradient` it sees pixels rounded to quarters."""
-    images = mnist5k.load("test", None).spread(1000)
-    x, targets = images.x.reshape(1000, -1), np.eye(10)[images.y]
-    kernel = tf.constant(20 * np.linalg.solve(x.T @ x + 10 * np.eye(784), x.T @ targets), tf.float32)
+class Digits(Classifier):
+    """A linear classifier of the embedded digits; without `gradient` it sees pixels rounded to quarters."""
 
-    def logits(v, index, seed):
-        v = v if gradient else tf.round(4 * v) / 4
-        return tf.reshape(v, (-1, 784)) @ kernel
+    def __init__(self, gradient: bool):
+        super().__init__("honest" if gradient else "masked", (28, 28, 1), 10)
+        self.gradient, self.settings = gradient, {"weights_sha256": str(gradient)}
+        self.kernel = tf.constant(20 * digits_kernel(), tf.float32)
 
-    return Victim("honest" if gradient else "masked", logits, {"weights_sha256": str(gradient)}, stochastic=False)
+    def logits(self, x, index, seed):
+        v = x if self.gradient else tf.round(4 * x) / 4
+        return tf.reshape(v, (-1, 784)) @ self.kernel
 
 
 @pytest.mark.parametrize("gradient", [True, False])
 def test_checks_flag_a_masked_gradient_and_no_honest_one(gradient, tmp_path):
-    options = parser().parse_args(["checks", "--num-images", "20", "--output", str(tmp_path)])
-    context, victim = open_context(options), digits(gradient)
+    context, victim = open_context(settings_of("checks", "--num-images", "20", "--output", tmp_path)), Digits(gradient)
     lines = sanity_checks.check(context, victim, sanity_checks._attacks(context, victim, lambda n: None))
     verdicts = {line.check: line.verdict for line in lines}
     flags = {name for name, verdict in verdicts.items() if verdict == FLAG}
@@ -369,7 +386,7 @@ def test_checks_flag_a_masked_gradient_and_no_honest_one(gradient, tmp_path):
 
 def test_the_checks_command_writes_a_table_for_each_classifier(tmp_path, capsys, monkeypatch):
     few = lambda dataset, protocol, stochastic: {  # noqa: E731
-        name: make_plan(ATTACKS["fgsm"], dataset, protocol, grid=grid, known_noise=True)
+        name: make_plan("fgsm", dataset, protocol, grid=grid, known_noise=True)
         for name, grid in {
             "fgsm": (0.2,), "pgd": (0.1, 0.2, 0.3), "mim": (0.2,), "twice": (0.2,), "restarts": (0.2,),
             "unbounded": (1.0,), "square": (0.2,), "fresh": (0.2,), "eot": (0.2,),
@@ -430,16 +447,16 @@ def test_what_gradient_was_followed_is_part_of_a_results_identity(tmp_path):
     """By default pairs without weight are left out, with the flag or under 2019-code none; DFX has nothing to leave."""
     few = ["--dataset", "mnist5k", "--num-images", "4", "--samples", "2", "--eps", "0.1"]
 
-    def stored(classifier, *flags):
+    def settings(classifier, *flags):
         folder = tmp_path / "_".join(("r", classifier, *flags)).replace("-", "")
         assert run("fgsm", "--classifiers", classifier, *flags, *few, "--output", folder) == 0
         (file,) = folder.glob(f"mnist5k/{classifier}/fgsm*.json")
         return json.loads(file.read_text())["settings"]
 
-    assert stored("GFZ")["gradient_drops"] == DROP
-    full = stored("GFZ", "--full-gradient")
+    assert settings("GFZ")["gradient_drops"] == DROP
+    full = settings("GFZ", "--full-gradient")
     assert full["full_gradient"] is True
     assert "gradient_drops" not in full
     assert changed_options(full)["full_gradient"] == "yes"
-    for settings in (stored("DFX"), stored("DFX", "--full-gradient"), stored("GFZ", "--protocol", "2019-code")):
-        assert not {"gradient_drops", "full_gradient"} & settings.keys()
+    for found in (settings("DFX"), settings("DFX", "--full-gradient"), settings("GFZ", "--protocol", "2019-code")):
+        assert not {"gradient_drops", "full_gradient"} & found.keys()

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import ROOT, tiny
 from deepbayes.benchmarks import command, report
 from deepbayes.benchmarks.cases import Bench
 from deepbayes.benchmarks.memory import peak_memory
@@ -16,6 +15,7 @@ from deepbayes.benchmarks.plain import PlainClassifier
 from deepbayes.benchmarks.timing import Case, interleave
 from deepbayes.experiments.settings.errors import UsageError
 from deepbayes.models.deep_bayes.factorisation import SEVEN_NAMES
+from helpers import ROOT, tiny
 
 X = np.random.default_rng(0).uniform(size=(4, 8, 8, 1)).astype(np.float32)
 Y = np.array([0, 1, 2, 0], np.int32)
@@ -73,6 +73,11 @@ def test_peak_memory_is_that_of_the_process_itself_not_of_its_parent():
     code = "from benchmarks.memory import _peak; print(_peak())"
     child = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert float(child.stdout) < 200
+
+
+@pytest.mark.parametrize("contender", ["ours", "plain"])
+def test_peak_memory_of_an_attack_is_more_than_tensorflows_alone(contender):
+    assert 200 < peak_memory("DFX", contender, 20) < 20_000
 
 
 def test_a_child_that_dies_is_said_with_its_last_words():

@@ -5,35 +5,24 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import ROOT
 from deepbayes.attacks.registry import ATTACKS
-from deepbayes.data import mnist5k
-from deepbayes.experiments.command_line import main
 from deepbayes.experiments.measurements import batches
 from deepbayes.experiments.measurements.batches import usual_batch
 from deepbayes.experiments.measurements.device import device
-from deepbayes.experiments.measurements.victims import classifier_victim
 from deepbayes.models import zoo
+from deepbayes.models.classifier import Cost
 from deepbayes.models.deep_bayes.architecture import ARCHITECTURES
+from deepbayes.models.deep_bayes.classifier import DeepBayesClassifier
 from deepbayes.models.deep_bayes.factorisation import FACTORISATIONS
 from deepbayes.models.deep_bayes.model import DeepBayes
 from deepbayes.models.files import read_arrays
+from helpers import ROOT, linear_victim, results, run, start, tiny_classifier, wait_for
 
 SMALL = ["--num-images", "10", "--samples", "2", "--batch-size", "4"]
-
-
-def run(*arguments) -> int:
-    return main.main([str(a) for a in arguments])
-
-
-def results(folder, victim="*", attack="fgsm"):
-    return {f.name: json.loads(f.read_text()) for f in sorted(folder.glob(f"*/{victim}/{attack}_*.json"))}
 
 
 pytestmark = pytest.mark.usefixtures("no_data_at_hand")
@@ -52,7 +41,7 @@ def attacked(tmp_path_factory):
 
 
 def test_fgsm_gives_every_number_with_what_it_is_worth(attacked):
-    found = results(attacked)
+    found = results(attacked, "fgsm_*")
     assert len(found) == 10
     for result in found.values():
         s = result["settings"]
@@ -90,8 +79,8 @@ def test_finished_results_are_kept_unless_fresh(attacked, monkeypatch):
 def test_results_do_not_depend_on_the_batch_size(attacked, tmp_path):
     other = ["--num-images", "10", "--samples", "2", "--batch-size", "7"]
     assert run("fgsm", "--dataset", "mnist5k", "--classifiers", "GBZ", "--output", tmp_path, *other) == 0
-    for name, result in results(tmp_path).items():
-        assert result["predictions"] == results(attacked)[name]["predictions"]
+    for name, result in results(tmp_path, "fgsm_*").items():
+        assert result["predictions"] == results(attacked, "fgsm_*")[name]["predictions"]
 
 
 def test_a_damaged_result_is_computed_again_to_the_same_numbers(attacked, capsys):
@@ -129,7 +118,7 @@ def test_targeted_attacks_count_the_target(tmp_path):
     assert (
         run("fgsm", "--classifiers", "DFX", "--eps", "0.3", "--targeted", "--save", "--output", tmp_path, *SMALL) == 0
     )
-    (result,) = results(tmp_path).values()
+    (result,) = results(tmp_path, "fgsm_*").values()
     with np.load(next(tmp_path.glob("*/*/fgsm_*.npz"))) as arrays:
         assert np.all(arrays["y_attacked"] != arrays["y"])
         reached = np.sum(arrays["logits"].argmax(axis=1) == arrays["y_attacked"])
@@ -164,22 +153,10 @@ def test_the_number_of_images_says_which_they_are(tmp_path):
 # ---- other victims ----
 
 
-def linear_victim(folder, scale=1.0, activation=None, classes=10, shape=(28, 28, 1)):
-    """A linear classifier of digits by ridge regression on 1,000 of the embedded ones, its logits times `scale`."""
-    model = keras.Sequential([keras.Input(shape), keras.layers.Flatten(), keras.layers.Dense(classes, activation)])
-    if shape == (28, 28, 1):
-        images = mnist5k.load("test", None).spread(1000)
-        x, targets = images.x.reshape(1000, -1), np.eye(10)[images.y][:, :classes]
-        kernel = np.linalg.solve(x.T @ x + 10 * np.eye(784), x.T @ targets)
-        model.layers[-1].kernel.assign(kernel * scale)
-    model.save(folder / "mine.keras")
-    return folder / "mine.keras"
-
-
 def test_any_keras_model_of_logits_is_a_victim(tmp_path):
     file = linear_victim(tmp_path)
     assert run("fgsm", "--victim-model", file, "--eps", "0.3", "--output", tmp_path / "r", *SMALL) == 0
-    (result,) = results(tmp_path / "r", "mine").values()
+    (result,) = results(tmp_path / "r", "fgsm_*", "mine").values()
     assert result["success_right_before"]["n"] >= 8
     assert result["success_right_before"]["rate"] == 1.0
     assert result["fresh_draws"] is None
@@ -191,7 +168,7 @@ def test_a_gradient_killing_victim_is_reported_by_its_zero_gradients(tmp_path):
     command = ["fgsm", "--victim-model", file, "--eps", "0.1", "--output", tmp_path / "r", *SMALL]
     assert run(*command, "--protocol", "paper") == 0
     assert run(*command) == 0
-    rates = {r["settings"]["protocol"]["name"]: r["unmoved"] for r in results(tmp_path / "r").values()}
+    rates = {r["settings"]["protocol"]["name"]: r["unmoved"] for r in results(tmp_path / "r", "fgsm_*").values()}
     assert rates["paper"]["rate"] >= 0.8
     assert rates["corrected"]["count"] == 0
 
@@ -308,33 +285,17 @@ def test_a_report_without_results_says_how_to_make_some(tmp_path, capsys):
 # ---- kills ----
 
 
-def start(*arguments, **environment):
-    return subprocess.Popen(
-        [sys.executable, "-m", "deepbayes", *map(str, arguments)],
-        cwd=ROOT, env=os.environ | environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job inherits it ignored
-    )  # fmt: skip
-
-
-def wait_for(condition, process, seconds=240):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert process.poll() is None, process.stderr.read().decode()[-2000:]
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.05)
-
-
 def test_fgsm_goes_on_after_kill_9_with_the_same_numbers(attacked, tmp_path):
     command = ["fgsm", "--dataset", "mnist5k", "--classifiers", "GBZ", "DFX", "--output", tmp_path, *SMALL]
     process = start(*command)
-    wait_for(lambda: len(results(tmp_path)) >= 2, process)
+    wait_for(lambda: len(results(tmp_path, "fgsm_*")) >= 2, process)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     kept = {f: f.stat().st_mtime_ns for f in tmp_path.glob("*/*/*.json")}
-    assert 0 < len(results(tmp_path)) < 10
+    assert 0 < len(results(tmp_path, "fgsm_*")) < 10
     assert run(*command) == 0
     assert all(f.stat().st_mtime_ns == t for f, t in kept.items())
-    whole, resumed = results(attacked), results(tmp_path)
+    whole, resumed = results(attacked, "fgsm_*"), results(tmp_path, "fgsm_*")
     assert {n: r["predictions"] for n, r in resumed.items()} == {n: whole[n]["predictions"] for n in resumed}
     assert len(resumed) == 10
 
@@ -342,7 +303,7 @@ def test_fgsm_goes_on_after_kill_9_with_the_same_numbers(attacked, tmp_path):
 def test_ctrl_c_says_what_was_kept(tmp_path):
     command = ["fgsm", "--dataset", "mnist5k", "--classifiers", "GBZ", "GFZ", "GFY", "--output", tmp_path, *SMALL]
     process = start(*command)
-    wait_for(lambda: results(tmp_path), process)
+    wait_for(lambda: results(tmp_path, "fgsm_*"), process)
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -406,8 +367,7 @@ def test_a_gpu_is_named_takes_memory_as_needed_and_gets_xla_and_the_full_gradien
     monkeypatch.setattr(tf.config.optimizer, "set_jit", done.append)
     assert device() == device() == "1 GPU (NVIDIA A100), XLA"
     assert done == [("GPU:0", True), "autoclustering"]
-    classifier = DeepBayes(FACTORISATIONS["GFZ"], ARCHITECTURES["tiny"])
-    assert classifier_victim(classifier, "GFZ", "0" * 64, "mnist/train").cheap_logits is None
+    assert tiny_classifier("GFZ").gradient_drops == 0
 
 
 def test_without_a_gpu_xla_stays_off(monkeypatch):
@@ -416,11 +376,15 @@ def test_without_a_gpu_xla_stays_off(monkeypatch):
     assert device().startswith("CPU")
 
 
+def cost(dataset: str, samples: int) -> Cost:
+    return DeepBayesClassifier(DeepBayes(FACTORISATIONS["GBZ"], ARCHITECTURES[dataset], samples=samples)).cost
+
+
 def test_a_batch_shrinks_where_samples_and_classes_would_not_fit(monkeypatch):
-    mnist = ARCHITECTURES["mnist"]
     monkeypatch.setattr(batches, "memory_bytes", lambda: 24 << 30)
-    assert usual_batch(mnist, 10) == usual_batch(ARCHITECTURES["plane_frog"], 10) == 20
-    assert 5 < usual_batch(mnist, 100) < 20
-    assert usual_batch(mnist, 10_000) == 1
+    assert usual_batch(cost("mnist", 10)) == usual_batch(cost("plane_frog", 10)) == 20
+    assert 5 < usual_batch(cost("mnist", 100)) < 20
+    assert usual_batch(cost("mnist", 10_000)) == 1
     monkeypatch.setattr(batches, "memory_bytes", lambda: 1 << 30)
-    assert 5 < usual_batch(mnist, 10) < 20
+    assert 5 < usual_batch(cost("mnist", 10)) < 20
+    assert usual_batch(Cost(bytes=0)) == 20

@@ -150,7 +150,7 @@ def test_a_trained_decoder_leaves_out_a_quarter_and_never_misses_it(name):
     """Digits, digits under noise and noise alone, all K x C samples."""
     digits = mnist5k.load("test", None).spread(20)
     noise = np.random.default_rng(0).uniform(size=digits.x.shape)
-    classifier = load_classifier("mnist", name)
+    classifier = load_classifier("mnist", name).model
     trims = classifier.p_x.trims
     assert sum(t.passed_on for t in trims) <= 3 / 4 * 128
     for x in (digits.x, np.clip(digits.x + 0.3 * np.sign(noise - 0.5), 0, 1), noise):
@@ -169,4 +169,4 @@ def test_a_trained_decoder_leaves_out_a_quarter_and_never_misses_it(name):
 
 def test_on_a_gpu_all_channels_are_computed(monkeypatch):
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["GPU:0"])
-    assert load_classifier("mnist", "GFZ").p_x.trims == []
+    assert load_classifier("mnist", "GFZ").model.p_x.trims == []

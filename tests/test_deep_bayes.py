@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import tiny, tiny_images
 from deepbayes.models.deep_bayes.architecture import ARCHITECTURES
 from deepbayes.models.deep_bayes.factorisation import FACTORISATIONS, SEVEN_NAMES
 from deepbayes.models.deep_bayes.model import DeepBayes
+from helpers import tiny, tiny_images
 
 X, Y = tiny_images(6)
 

@@ -5,29 +5,22 @@ import json
 import keras
 import numpy as np
 import pytest
-from conftest import GOLDEN, tiny
 from deepbayes.data import fashion_mnist, mnist5k
 from deepbayes.detect.thresholds import fit
-from deepbayes.experiments.command_line import main
-from deepbayes.experiments.measurements.clean_accuracy import CALIBRATION, compiled_logits, noise_seed
-from deepbayes.experiments.measurements.victims import classifier_victim, deep_bayes_victim
+from deepbayes.experiments.measurements.clean_accuracy import compiled_logits
+from deepbayes.experiments.measurements.noise_roles import CALIBRATION, noise_seed
 from deepbayes.experiments.preparation import training_logits
 from deepbayes.experiments.runs.detect import measure
 from deepbayes.experiments.settings.protocol import PROTOCOLS
 from deepbayes.legacy_port.detection import KEYS
 from deepbayes.legacy_port.golden import Golden
+from deepbayes.models.deep_bayes.classifier import DeepBayesClassifier
 from deepbayes.models.deep_bayes.factorisation import SEVEN_NAMES
 from deepbayes.models.files import read_arrays
+from deepbayes.models.zoo import load_classifier
+from helpers import GOLDEN, results, run, settings_of, tiny
 
 FEW = ["--num-images", "30"]
-
-
-def run(*arguments) -> int:
-    return main.main([str(a) for a in arguments])
-
-
-def results(folder, victim="*"):
-    return {f.name: json.loads(f.read_text()) for f in sorted(folder.glob(f"*/{victim}/detect_*.json"))}
 
 
 pytestmark = pytest.mark.usefixtures("no_data_at_hand")
@@ -44,7 +37,7 @@ def detected(tmp_path_factory):
 
 
 def test_every_number_has_its_count(detected):
-    found = results(detected)
+    found = results(detected, "detect_*")
     assert len(found) == 4
     for result in found.values():
         successes = result["successes"]["count"]
@@ -62,7 +55,7 @@ def test_every_number_has_its_count(detected):
 
 def test_classifiers_without_a_density_have_no_density_detectors(detected):
     for victim, names in (("DFX", {"kl", "tv"}), ("GBZ", {"marginal", "logit", "kl", "tv"})):
-        assert all(r["detectors"].keys() == names for r in results(detected, victim).values())
+        assert all(r["detectors"].keys() == names for r in results(detected, "detect_*", victim).values())
     tables = (detected / "mnist5k" / "detect_fgsm_corrected_n30.md").read_text()
     assert "| DFX | N/A | N/A | N/A |" in tables
     assert "(91.6)" in tables  # the paper's KL rate of GBZ at eps 0.1
@@ -70,7 +63,7 @@ def test_classifiers_without_a_density_have_no_density_detectors(detected):
 
 
 def test_rates_follow_from_the_stored_statistics(detected):
-    result = next(r for n, r in results(detected, "GBZ").items() if "eps0.30" in n)
+    result = next(r for n, r in results(detected, "detect_*", "GBZ").items() if "eps0.30" in n)
     with np.load(next((detected / "mnist5k" / "GBZ").glob("detect_fgsm_eps0.30-*.npz"))) as arrays:
         assert arrays["success"].sum() == result["successes"]["count"] > 0
         scores = arrays["marginal_score_clean"], arrays["marginal_score_attacked"][arrays["success"]]
@@ -91,7 +84,7 @@ def test_a_second_run_computes_nothing_and_fgsm_shares_the_attack(detected, caps
 def test_a_guard_looks_at_what_fools_another(detected):
     command = ["detect", "--classifiers", "DFX", "--guard", "DBX", "--eps", "0.3", *FEW, "--output", detected]
     assert run(*command) == 0
-    (result,) = [r for n, r in results(detected, "DFX").items() if "guard_DBX" in n]
+    (result,) = [r for n, r in results(detected, "detect_*", "DFX").items() if "guard_DBX" in n]
     assert "| GBZ |" in (detected / "mnist5k" / "detect_fgsm_corrected_n30.md").read_text()  # own guards' table stays
     assert result["settings"]["detection"]["guard"] == "DBX"
     assert result["transferred"]["n"] >= result["transferred"]["count"]
@@ -105,7 +98,7 @@ def test_a_users_keras_model_guards_itself_by_its_posterior(tmp_path, mnist_dir)
     command = ["detect", "--dataset", "mnist", "--victim-model", tmp_path / "mine.keras", "--eps", "0.3", *FEW]
     command += ["--calibration-images", "500", "--data-dir", mnist_dir, "--output", tmp_path / "r"]
     assert run(*command) == 0
-    (result,) = results(tmp_path / "r", "mine").values()
+    (result,) = results(tmp_path / "r", "detect_*", "mine").values()
     assert result["detectors"].keys() == {"kl", "tv"}
     assert result["settings"]["detection"]["calibration"]["data"] == "mnist/train"
     assert "| mine |" in (tmp_path / "r" / "mnist" / "detect_fgsm_cal500_corrected_n30.md").read_text()
@@ -114,7 +107,7 @@ def test_a_users_keras_model_guards_itself_by_its_posterior(tmp_path, mnist_dir)
 def test_2019s_protocol_evaluates_twice_and_averages_over_classes(detected):
     command = ["detect", "--classifiers", "DBX", "--eps", "0.2", "--num-images", "40", "--output", detected]
     assert run(*command, "--protocol", "2019-code") == 0
-    (result,) = results(detected, "DBX").values()
+    (result,) = results(detected, "detect_*", "DBX").values()
     assert result["settings"]["detection"]["rule"] == "bisection"
     assert result["successes"]["count"] == result["errors"]["count"]
     shown = f"{100 * result['detectors']['kl']['tp_class_averaged']:.1f}"
@@ -149,20 +142,19 @@ def test_without_the_training_images_the_error_says_what_is_needed(tmp_path, mon
 
 
 def test_training_logits_go_on_after_an_interruption_to_the_same_numbers(tmp_path, mnist_dir, monkeypatch):
-    options = main.parser().parse_args(
-        ["detect", "--calibration-images", "100", "--data-dir", str(mnist_dir), "--output", str(tmp_path / "whole")]
-    )
-    classifier = tiny("DFX")
+    class OfTheMiddle(DeepBayesClassifier):
+        def logits(self, x, index, seed):
+            return super().logits(x[:, 10:18, 10:18, :], index, seed)
 
-    def logits(x, index, seed):
-        return classifier.logits(x[:, 10:18, 10:18, :], classifier.draw(seed, index))
-
-    base = classifier_victim(classifier, "DFX", "0" * 64, "mnist/train")
-    victim = type(base)(**(vars(base) | {"logits": logits}))
+    few = ["detect", "--calibration-images", "100", "--data-dir", mnist_dir, "--output"]
+    victim = OfTheMiddle(tiny("DFX"))
+    victim.shape, victim.trained_on = (28, 28, 1), "mnist/train"
+    victim.settings = {"weights_sha256": "0" * 64} | victim.settings
+    options = settings_of(*few, tmp_path / "whole")
     whole = training_logits.training_logits(options, "mnist", victim, PROTOCOLS["corrected"])
     assert whole.logits.shape == (100, 3)
 
-    options.output = tmp_path / "broken"
+    options = settings_of(*few, tmp_path / "broken")
     monkeypatch.setattr(training_logits, "_SAVE_SECONDS", 0)
     written = training_logits.write_arrays
 
@@ -245,22 +237,20 @@ def test_calibrating_on_too_few_images_names_the_classes(tmp_path, capsys):
 
 
 def test_what_ships_serves_every_seed(tmp_path):
-    options = main.parser().parse_args(["detect", "--seed", "1", "--output", str(tmp_path)])
-    victim = deep_bayes_victim("mnist5k", "DFX", samples=10, protocol=PROTOCOLS["corrected"])
+    options = settings_of("detect", "--seed", "1", "--output", tmp_path)
+    victim = load_classifier("mnist5k", "DFX")
     settings = training_logits.training_logits(options, "mnist5k", victim, PROTOCOLS["corrected"]).settings
     assert (settings["images"], settings["seed"]) == (55_000, 0)
 
 
 @pytest.mark.parametrize("name", SEVEN_NAMES)
 def test_the_shipped_training_logits_are_those_of_the_shipped_weights(mnist_dir, name):
-    options = main.parser().parse_args(["detect", "--output", "/nonexistent"])
-    victim = deep_bayes_victim("mnist5k", name, samples=10, protocol=PROTOCOLS["corrected"])
+    options = settings_of("detect", "--output", "/nonexistent")
+    victim = load_classifier("mnist5k", name)
     shipped = training_logits.training_logits(options, "mnist5k", victim, PROTOCOLS["corrected"])
     images = mnist5k.load("train", mnist_dir)
     assert (len(shipped.labels), shipped.settings["data_sha256"]) == (len(images), images.sha256)
     np.testing.assert_array_equal(shipped.labels, images.y)
     some = images.spread(20)
-    logits = compiled_logits(victim, some.x.shape[1:], 20)(
-        some.x, some.index.astype(np.int32), noise_seed(0, CALIBRATION)
-    )
+    logits = compiled_logits(victim, 20)(some.x, some.index.astype(np.int32), noise_seed(0, CALIBRATION))
     np.testing.assert_allclose(shipped.spread(20).logits, logits, rtol=1e-3)  # float16 rounds by 2^-11

@@ -1,8 +1,8 @@
 import pytest
-from conftest import ROOT
 from deepbayes.models.deep_bayes.architecture import ARCHITECTURES
 from deepbayes.models.deep_bayes.factorisation import FACTORISATIONS, SEVEN_NAMES, THE_SEVEN, Factorisation
 from deepbayes.models.deep_bayes.model import DeepBayes
+from helpers import ROOT
 
 # Counts of the 2019 networks, by (MNIST, CIFAR-binary).
 PARAMETERS = {

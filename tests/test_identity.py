@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from conftest import ROOT
 from deepbayes.experiments.store.results import ResultsStore
+from helpers import ROOT
 
 REFERENCE = ROOT / "results" / "reference"
 FILES = sorted(REFERENCE.glob("*/*/*.json"))

@@ -5,6 +5,8 @@ import pytest
 from deepbayes.models.deep_bayes.initialisers import kernel_of_2019
 from deepbayes.models.zoo import new_classifier
 
+pytestmark = pytest.mark.usefixtures("tiny_dataset")
+
 
 def kernels(**options):
     return {n: np.array(v) for n, v in new_classifier("tiny", "GFY", 3, **options).named_weights().items()}

@@ -5,13 +5,13 @@ import pickle
 
 import numpy as np
 import pytest
-from conftest import GOLDEN, tiny
 from deepbayes.data import mnist, plane_frog, safe_pickle
-from deepbayes.legacy_port import __main__ as legacy
+from deepbayes.legacy_port import command_line as legacy
 from deepbayes.legacy_port import detection, files
 from deepbayes.legacy_port.checkpoints import LETTERS, to_2019, to_classifier
 from deepbayes.legacy_port.golden import Golden
 from deepbayes.models.files import FileError
+from helpers import GOLDEN, tiny
 
 # ---- pickles ----
 

@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import GOLDEN
 from deepbayes.attacks.losses import LOSSES
 from deepbayes.data import mnist5k
-from deepbayes.experiments.measurements.victims import DROP
 from deepbayes.legacy_port.golden import Golden
 from deepbayes.models.deep_bayes.architecture import ARCHITECTURES
+from deepbayes.models.deep_bayes.classifier import DROP
 from deepbayes.models.deep_bayes.factorisation import FACTORISATIONS
 from deepbayes.models.deep_bayes.model import DeepBayes
 from deepbayes.models.deep_bayes.sparse_gradient import log_likelihood_of_pairs, worth_it
 from deepbayes.models.zoo import load_classifier
+from helpers import GOLDEN
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -67,7 +67,7 @@ def test_so_is_the_gradient_of_one_samples_logits(name):
 def test_on_trained_classifiers_what_attacks_drop_costs_less_than_a_thousandth(name, loss):
     digits = mnist5k.load("test", None).spread(10)
     x, y = digits.x, digits.y.astype(np.int32)
-    classifier = load_classifier("mnist", name)
+    classifier = load_classifier("mnist", name).model
     full, logits = gradients(classifier, x, y, 0.0, LOSSES[loss])
     moved = np.clip(x + 0.2 * np.sign(full), 0, 1).astype(np.float32)
     for images in (x, moved):
@@ -141,7 +141,7 @@ def test_one_trace_a_victim_whatever_is_kept():
 @pytest.mark.parametrize("name", ["GFZ", "GBZ"])
 def test_few_pixels_change_the_sign_that_attacks_follow_and_fgsm_reaches_the_same_loss(name):
     digits = mnist5k.load("test", None).spread(20)
-    x, y, classifier = digits.x, digits.y.astype(np.int32), load_classifier("mnist", name)
+    x, y, classifier = digits.x, digits.y.astype(np.int32), load_classifier("mnist", name).model
     full, _ = gradients(classifier, x, y, 0.0)
     ours, _ = gradients(classifier, x, y, DROP)
     assert np.mean(np.sign(ours) != np.sign(full)) < 2e-3

@@ -2,10 +2,10 @@ import shutil
 
 import numpy as np
 import pytest
-from conftest import GOLDEN, tiny
 from deepbayes.legacy_port import parity
 from deepbayes.legacy_port.checkpoints import LETTERS, to_2019, to_classifier
 from deepbayes.legacy_port.golden import Golden
+from helpers import GOLDEN, tiny
 
 FILES = sorted(GOLDEN.glob("*.npz"))
 

@@ -250,7 +250,7 @@ def kept(store: ResultsStore, *results: Result) -> list[Result]:
             arrays = {"success": success} | {f"kl_{k}": np.linspace(0.1, 1, N) for k in ("clean", "attacked")}
             arrays |= {f"kl_score_{k}": np.linspace(0.1, 1, N) for k in ("clean", "attacked")}
         rest = {k: v for k, v in r.to_json().items() if k != "settings"}
-        found.append(store.write(r.settings, rest, arrays, device="CPU (1 core)"))
+        found.append(store.write(r.settings, rest, arrays))
     return found
 
 
@@ -370,7 +370,7 @@ def test_a_name_of_many_models_is_shortened_and_two_never_share_a_file(tmp_path)
     results = []
     for last in ("one", "other"):
         s = content("DFX", "clean", beside=[*names, last])["settings"] | {"attack": "checks"}
-        results.append(store.write(s, {"n": N, "lines": [line]}, device=""))
+        results.append(store.write(s, {"n": N, "lines": [line]}))
     report.show(store, results)
     files = [f.name for f in (tmp_path / "mnist").glob("checks_*.md")]
     assert len(files) == 2

@@ -135,9 +135,9 @@ def test_a_write_that_fails_leaves_the_earlier_result(tmp_path):
 
 
 def test_every_result_carries_versions_device_and_caveat(tmp_path):
-    result = ResultsStore(tmp_path).write(SETTINGS, CONTENT)
+    result = ResultsStore(tmp_path, "2 GPU (Some)").write(SETTINGS, CONTENT)
     assert result["versions"]["tensorflow"]
-    assert "CPU" in result["device"] or "GPU" in result["device"]
+    assert result["device"] == "2 GPU (Some)"
     assert "mnist5k is 5,000 digits" in result.note
     assert json.loads(ResultsStore(tmp_path).file(SETTINGS).read_text()) == result
 

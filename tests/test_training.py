@@ -1,20 +1,25 @@
 import signal
+from dataclasses import replace
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import tiny, tiny_images
 from deepbayes.models import training
+from deepbayes.models.baselines.cnn import new_cnn_classifier
 from deepbayes.models.files import FileError
-from deepbayes.models.training import FusedAdam, Trainer, TrainingDiverged, TrainingSettings
+from deepbayes.models.recipes import Recipe
+from deepbayes.models.training import FusedAdam, Trainer, TrainingData, TrainingDiverged
+from helpers import tiny_classifier, tiny_images
 
 X, Y = tiny_images(64)
-SETTINGS = TrainingSettings(epochs=3, batch_size=8, learning_rate=1e-3, seed=4, checkpoint_steps=5)
+RECIPE = Recipe(epochs=3, batch_size=8, learning_rate=1e-3)
+SEED = 4
 
 
-def trainer(folder, settings=SETTINGS, x=X, name="GFZ", **options):
-    return Trainer(tiny(name), x, Y, settings, "data", folder / "checkpoint.npz", **options)
+def trainer(folder, recipe=RECIPE, x=X, name="GFZ", seed=SEED, checkpoint_steps=5, **options):
+    data, checkpoint = TrainingData(x, Y[: len(x)], "data"), folder / "checkpoint.npz"
+    return Trainer(tiny_classifier(name), data, recipe, seed, checkpoint, checkpoint_steps, **options)
 
 
 def weights(t: Trainer):
@@ -25,13 +30,14 @@ def weights(t: Trainer):
 def test_the_bound_rises_and_labels_are_learnt(tmp_path, name):
     x = X * 0.1
     x[np.arange(64), 2 * Y] += 0.9  # one bright row says the label
-    t = trainer(tmp_path, TrainingSettings(epochs=30, batch_size=8, learning_rate=1e-2), x=x, name=name)
+    t = trainer(tmp_path, Recipe(epochs=30, batch_size=8, learning_rate=1e-2), x=x, name=name)
     assert t.run()
-    assert np.mean(np.argmax(t.classifier(x), axis=1) == Y) > 0.9
+    assert np.mean(np.argmax(t.classifier.model(x), axis=1) == Y) > 0.9
     history = t.progress.history
     assert [r["epoch"] for r in history] == list(range(1, 31))
     assert history[-1]["bound"] > history[0]["bound"] + 0.5
-    terms = [v for k, v in history[0].items() if k.startswith("bound_")]
+    terms = [v for k, v in history[0].items() if "log " in k]
+    assert len(terms) == len(history[0]) - 4  # beside epoch, bound, accuracy, seconds
     assert history[0]["bound"] == pytest.approx(sum(terms))
 
 
@@ -48,6 +54,27 @@ def test_an_interrupted_run_ends_at_the_weights_of_an_uninterrupted_one(tmp_path
     for name, value in weights(whole).items():
         np.testing.assert_array_equal(value, weights(resumed)[name], err_msg=name)
     assert [r["bound"] for r in whole.progress.history] == [r["bound"] for r in resumed.progress.history]
+
+
+def test_the_baseline_is_trained_alike_and_its_history_has_its_own_words(tmp_path):
+    def of_the_baseline(folder, epochs):
+        keras.utils.set_random_seed(7)
+        data = TrainingData(X, Y, "data")
+        return Trainer(
+            new_cnn_classifier("cnn", (8, 8, 1), 3), data, replace(RECIPE, epochs=epochs), SEED, folder / "c.npz"
+        )
+
+    whole = of_the_baseline(tmp_path / "whole", 2)
+    assert whole.run()
+    assert of_the_baseline(tmp_path / "parts", 1).run()
+    resumed = of_the_baseline(tmp_path / "parts", 2)
+    assert resumed.progress.step == 8
+    assert resumed.run()
+    for name, value in weights(whole).items():
+        np.testing.assert_array_equal(value, weights(resumed)[name], err_msg=name)
+    rows = whole.progress.history
+    assert list(rows[0]) == ["epoch", "log-likelihood", "log p(y|x)", "accuracy", "seconds"]
+    assert all(row["log-likelihood"] == row["log p(y|x)"] for row in rows)
 
 
 def test_a_run_that_was_killed_loses_at_most_one_checkpoint_interval(tmp_path, monkeypatch):
@@ -67,7 +94,7 @@ def test_a_run_that_was_killed_loses_at_most_one_checkpoint_interval(tmp_path, m
 
 def test_training_longer_goes_on_from_a_finished_run(tmp_path):
     assert trainer(tmp_path).run()
-    longer = trainer(tmp_path, TrainingSettings(epochs=4, batch_size=8, learning_rate=1e-3, seed=4))
+    longer = trainer(tmp_path, replace(RECIPE, epochs=4))
     assert longer.progress.step == 24
     assert longer.run()
     assert len(longer.progress.history) == 4
@@ -75,8 +102,7 @@ def test_training_longer_goes_on_from_a_finished_run(tmp_path):
 
 def test_kl_warmup_weighs_the_kl_terms_alone(tmp_path):
     """In its first epoch's first step the weight is 0: weights that only the KL terms see stay where they are."""
-    settings = TrainingSettings(epochs=1, batch_size=64, learning_rate=1e-3, seed=4, kl_warmup=1)
-    t = trainer(tmp_path, settings, name="DBX")
+    t = trainer(tmp_path, Recipe(epochs=1, batch_size=64, learning_rate=1e-3, kl_warmup=1), name="DBX")
     before = weights(t)
     t.run()
     moved = {n for n, v in weights(t).items() if not np.array_equal(v, before[n])}
@@ -107,11 +133,17 @@ def test_a_truncated_checkpoint_is_named_and_never_loads(tmp_path, cut):
         trainer(tmp_path)
 
 
-@pytest.mark.parametrize("change", [{"seed": 5}, {"learning_rate": 0.1}, {"batch_size": 4}])
+@pytest.mark.parametrize("change", [{"learning_rate": 0.1}, {"batch_size": 4}, {"initialiser": "independent"}])
 def test_a_checkpoint_of_another_run_is_refused(tmp_path, change):
     trainer(tmp_path).run()
     with pytest.raises(FileError, match="other settings, data or seed"):
-        trainer(tmp_path, TrainingSettings(**(SETTINGS.__dict__ | change)))
+        trainer(tmp_path, replace(RECIPE, **change))
+
+
+def test_a_checkpoint_of_another_seed_is_refused(tmp_path):
+    trainer(tmp_path).run()
+    with pytest.raises(FileError, match="other settings, data or seed"):
+        trainer(tmp_path, seed=5)
 
 
 def test_a_checkpoint_of_another_classifier_is_refused(tmp_path):
@@ -123,12 +155,12 @@ def test_a_checkpoint_of_another_classifier_is_refused(tmp_path):
 def test_a_checkpoint_of_another_number_of_images_is_refused(tmp_path):
     trainer(tmp_path).run()
     with pytest.raises(FileError, match="other settings, data or seed"):
-        Trainer(tiny("GFZ"), X[:56], Y[:56], SETTINGS, "data", tmp_path / "checkpoint.npz")
+        trainer(tmp_path, x=X[:56])
 
 
 def test_too_few_images_for_a_batch(tmp_path):
     with pytest.raises(ValueError, match="do not fill one batch of 65"):
-        trainer(tmp_path, TrainingSettings(batch_size=65))
+        trainer(tmp_path, replace(RECIPE, batch_size=65))
 
 
 def test_the_fused_adam_takes_kerass_steps():

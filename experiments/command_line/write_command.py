@@ -1,6 +1,10 @@
 """Settings as the command line that asks for them: the inverse of read_settings, for what a program prints."""
 
+import os
 from dataclasses import fields
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 from deepbayes.attacks.registry import ATTACKS
 from deepbayes.experiments.command_line.commands import BY_ATTACK
@@ -14,13 +18,17 @@ from deepbayes.experiments.settings.run_settings import (
 )
 from deepbayes.models.registry import papers_classifiers
 
+_WITHOUT_IMAGES = ("rings",)
+
 
 def arguments(command: str, settings: RunSettings) -> list[str]:
     """The arguments, without those that are the command's defaults (num_images, whose default differs, always)."""
     s, found = settings, [command]
 
     def add(name: str, *values) -> None:
-        found.extend([f"--{flag(name)}", *map(str, values)])
+        texts = [_text(value) for value in values]
+        dashed = len(texts) == 1 and texts[0].startswith("-")  # which is not to be read as an option
+        found.extend([f"--{flag(name)}={texts[0]}"] if dashed else [f"--{flag(name)}", *texts])
 
     if s.dataset:
         add("dataset", s.dataset)
@@ -36,7 +44,7 @@ def arguments(command: str, settings: RunSettings) -> list[str]:
         add("protocol", s.protocol)
     if command == "train":
         _add_training(add, s.training)
-    else:
+    elif command not in _WITHOUT_IMAGES:
         add("num_images", s.num_images or "all")
     for name, value in [("batch_size", s.batch_size), *s.classifier_options.items()]:
         if value is not None:
@@ -69,12 +77,23 @@ def _add_own_data(add, own: OwnDataSettings) -> None:
         add("skip_unreadable")
 
 
+def _text(value: Any) -> str:
+    """Numbers as short as they stay the same; of several values none looks like an option, as -1e-05 and -a would."""
+    if isinstance(value, float):
+        short = f"{value:g}"
+        exact = short if float(short) == value else repr(value)
+        return format(Decimal(exact), "f") if value < 0 else exact
+    if isinstance(value, Path) and str(value).startswith("-"):
+        return f".{os.sep}{value}"
+    return str(value)
+
+
 def _add_attack(add, command: str, settings: RunSettings) -> None:
     attack = settings.attack
     if command in BY_ATTACK:
         add("attack", attack.name)
     if attack.grid:
-        add(ATTACKS[attack.name].parameter, *(f"{v:g}" for v in attack.grid))
+        add(ATTACKS[attack.name].parameter, *attack.grid)
     for name, value in attack.options.items():
         add(name, value)
     for name in ("targeted", "known_noise", "full_gradient"):
@@ -85,7 +104,7 @@ def _add_attack(add, command: str, settings: RunSettings) -> None:
 def _add_detection(add, detection: DetectionSettings) -> None:
     usual = DetectionSettings()
     if detection.rate != usual.rate:
-        add("fpr", f"{detection.rate:g}")
+        add("fpr", detection.rate)
     if detection.calibration_images != usual.calibration_images:
         add("calibration_images", detection.calibration_images or "all")
     if detection.guard:
