@@ -58,16 +58,28 @@ def craft(g: Golden, kind: str, match: re.Match) -> np.ndarray:
     given = FAMILIES[kind][1](match)
     attack, value, targeted = given.pop("attack"), float(given.pop("value")), bool(match["targeted"])
     plan = make_plan(attack, g.dataset, "2019-code", grid=[value], targeted=targeted, **given)
-    classifier, noise = g.classifier, g.class_noise
-    target = Target(
-        lambda x, index, seed: classifier.logits(x, noise),
-        classifier.architecture.num_classes,
-        lambda x, index, seed: classifier.snapshot_logits(x, noise),
-        _detectors(g, classifier.architecture.num_classes),
-    )
     y = g["y_target" if targeted else "y"].astype(np.int32)
+    key = attack, targeted, *sorted(plan.options.items())
+    if key not in g.attacks:  # compiled once for all budgets
+        g.target = g.target or _target(g)
+        g.attacks[key] = build_craft(plan, g.target)
     with _sums_as_written():
-        return build_craft(plan, target)(g.x, y, np.arange(len(y), dtype=np.int32), value, 0)
+        return g.attacks[key](g.x, y, np.arange(len(y), dtype=np.int32), value, 0)
+
+
+def _target(g: Golden) -> Target:
+    """The file's classifier under its frozen noise, each of its functions traced once for all attacks."""
+    classifier, noise, classes = g.classifier, g.class_noise, g.classifier.architecture.num_classes
+
+    @tf.function
+    def logits(x, index, seed):
+        return classifier.logits(x, noise)
+
+    @tf.function
+    def samples(x, index, seed):
+        return classifier.snapshot_logits(x, noise)
+
+    return Target(logits, classes, samples, _detectors(g, classes))
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from deepbayes.data.registry import DATASETS
 from deepbayes.experiments.command_line.parser import default_output
 from deepbayes.experiments.command_line.write_command import arguments
 from deepbayes.experiments.measurements.batches import run as run_batches
-from deepbayes.experiments.measurements.clean_accuracy import compiled_logits, measure_clean
+from deepbayes.experiments.measurements.clean_accuracy import measure_clean
 from deepbayes.experiments.measurements.context import Context, open_context
 from deepbayes.experiments.measurements.noise_roles import DETECTION, noise_seed
 from deepbayes.experiments.measurements.progress import bar, say
@@ -98,7 +98,7 @@ def detect_attacks_logp(options) -> int:
     except ValueError as error:
         raise UsageError(f"{options.guard}: {error}") from None
     size = context.batch_size(guard)
-    logits = compiled_logits(guard, size)
+    logits = guard.graph_of("logits")
     seed, index = noise_seed(options.seed, DETECTION), images.index.astype(np.int32)
     with bar(len(images), f"{guard.name} looks at {path.name}") as progress:
         seen = run_batches(lambda x, i: logits(x, i, seed), (attacked.x, index), size, progress.advance)
@@ -122,7 +122,7 @@ def extract_index(options) -> int:
     """Writes the positions of the test images that a victim gets right."""
     context = _context(options, "evaluate", options.victim)
     victim = _victim(options.data, options.victim)
-    clean = measure_clean(context, victim, compiled_logits(victim, context.batch_size(victim)))
+    clean = measure_clean(context, victim, victim.graph_of("logits"))
     right = context.images.index[np.array(clean["predictions"]) == context.images.y]
     path = files.index_path(Path.cwd(), options.data, f"{options.victim}_cnn")
     files.write_pickle(path, right)

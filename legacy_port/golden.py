@@ -19,6 +19,7 @@ class Golden:
     def __init__(self, path: Path):
         self.path = path
         self.arrays = read_arrays(path)
+        self.target, self.attacks = None, {}  # what attack_parity compiles on its classifier
         self.meta = json.loads(str(self.arrays.pop("meta", "{}")))
 
     def __getitem__(self, key):

@@ -10,7 +10,7 @@ A family of classifiers is one module with a subclass of `Classifier`, and one `
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,7 @@ class Classifier(ABC):
         self.settings: dict[str, Any] = {}
         self.trained_on = ""
         self.weights: Path | None = None
+        self._graphs: dict[str, Callable] = {}
 
     @abstractmethod
     def logits(self, x, index, seed):
@@ -109,6 +110,14 @@ class Classifier(ABC):
     @property
     def cost(self) -> Cost:
         return Cost(bytes=0)
+
+    def graph_of(self, function: str) -> Callable:
+        """One of its functions of (x, index, seed), traced once for each shape of a batch, whoever calls it."""
+        import tensorflow as tf
+
+        if function not in self._graphs:
+            self._graphs[function] = tf.function(getattr(self, function))
+        return self._graphs[function]
 
     @property
     def has_density(self) -> bool:

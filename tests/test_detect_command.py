@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from deepbayes.data import fashion_mnist, mnist5k
 from deepbayes.detect.thresholds import fit
-from deepbayes.experiments.measurements.clean_accuracy import compiled_logits
 from deepbayes.experiments.measurements.noise_roles import CALIBRATION, noise_seed
 from deepbayes.experiments.preparation import training_logits
 from deepbayes.experiments.runs.detect import measure

@@ -15,16 +15,6 @@ from deepbayes.models.classifier import Classifier
 EXAMPLES = 6
 
 
-def compiled_logits(classifier: Classifier, batch_size: int):
-    """classifier.logits as one graph for batches of this size."""
-    signature = [
-        tf.TensorSpec((batch_size, *classifier.shape), tf.float32),
-        tf.TensorSpec((batch_size,), tf.int32),
-        tf.TensorSpec((), tf.int32),
-    ]
-    return tf.function(classifier.logits, input_signature=signature)
-
-
 def measure_clean(context: Context, victim: Classifier, logits, advance=lambda n: None, needed: bool = False) -> dict:
     """The stored or newly computed clean result of a victim; `logits` is its compiled function.
 

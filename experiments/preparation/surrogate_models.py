@@ -17,7 +17,6 @@ import tensorflow as tf
 from deepbayes.data.checks import DataError, Images, NotAtHand
 from deepbayes.data.registry import DATASETS, default_name
 from deepbayes.experiments.measurements.batches import run as run_batches
-from deepbayes.experiments.measurements.clean_accuracy import compiled_logits
 from deepbayes.experiments.measurements.context import Context
 from deepbayes.experiments.measurements.intervals import rate
 from deepbayes.experiments.measurements.noise_roles import ATTACK, noise_seed
@@ -69,7 +68,7 @@ def black_box_student(context: Context, victim: Classifier) -> Student:
     settings |= {"seeds_sha256": settings_hash({"index": seeds.index.tolist()}), "seeds": len(seeds)}
     settings |= {"lambda": LAMBDA, "loops": LOOPS, "loop_epochs": LOOP_EPOCHS}
     size = context.batch_size(victim)
-    logits = compiled_logits(victim, size)
+    logits = victim.graph_of("logits")
     noise = noise_seed(context.run.seed, ATTACK)
 
     def query(x, first: int, progress):
@@ -139,7 +138,7 @@ def _teaching(context: Context, victim: Classifier) -> tuple[Images, np.ndarray,
     note = f"{len(images)} images of {context.dataset}/test that are not attacked"
     say(f"{victim.trained_on} is not at hand: the student of {victim.name} learns from {note}")
     size = context.batch_size(victim)
-    logits, noise = compiled_logits(victim, size), noise_seed(o.seed, ATTACK)
+    logits, noise = victim.graph_of("logits"), noise_seed(o.seed, ATTACK)
     with bar(len(images), f"{victim.name} teaches") as progress:
         arrays = images.x, images.index.astype(np.int32)
         return (

@@ -16,7 +16,6 @@ import numpy as np
 from deepbayes.data.checks import DataError, Images, spread_positions
 from deepbayes.data.registry import DATASETS
 from deepbayes.experiments.measurements.batches import batches
-from deepbayes.experiments.measurements.clean_accuracy import compiled_logits
 from deepbayes.experiments.measurements.noise_roles import CALIBRATION, noise_seed
 from deepbayes.experiments.measurements.progress import bar, say
 from deepbayes.experiments.settings.defaults import DEFAULT_IMAGES, USUAL
@@ -104,7 +103,7 @@ def _finished(file: Path, settings: dict) -> TrainingLogits | None:
 
 
 def _compute(file: Path, settings: dict, victim: Classifier, images: Images) -> TrainingLogits:
-    logits = compiled_logits(victim, USUAL)
+    logits = victim.graph_of("logits")
     seed, index = noise_seed(settings["seed"], CALIBRATION), images.index.astype(np.int32)
     partial = file.with_suffix(".partial.npz")
     parts, done = [], 0

@@ -9,7 +9,7 @@ import numpy as np
 from deepbayes.attacks.registry import GRADIENT
 from deepbayes.attacks.target import Target
 from deepbayes.experiments.measurements.batches import run as run_batches
-from deepbayes.experiments.measurements.clean_accuracy import compiled_logits, examples, measure_clean
+from deepbayes.experiments.measurements.clean_accuracy import examples, measure_clean
 from deepbayes.experiments.measurements.context import Context, Loader, open_context
 from deepbayes.experiments.measurements.craft import Crafting, build_craft, cost, remove_partial
 from deepbayes.experiments.measurements.intervals import percent, rate
@@ -194,7 +194,7 @@ class AttackRun:
 
     @cached_property
     def logits(self) -> Callable:
-        return compiled_logits(self.victim, self.context.batch_size(self.victim))
+        return self.victim.graph_of("logits")
 
     @cached_property
     def clean(self) -> dict:
@@ -229,8 +229,8 @@ def target_of(context: Context, victim: Classifier, plan: Plan) -> tuple[Target,
       UsageError: the victim has no such detector.
     """
     classes, identity = context.data.classes, {}
-    samples = victim.sample_logits if victim.has_samples else None
-    target = Target(victim.logits, classes, samples)
+    samples = victim.graph_of("sample_logits") if victim.has_samples else None
+    target = Target(victim.graph_of("logits"), classes, samples)
     statistic = plan.options.get("statistic", "none")
     if plan.attack.evades_detectors and samples is None:
         raise UsageError(f"{plan.attack.name} needs the logits of each sample, which {victim.name} does not have")
@@ -243,7 +243,7 @@ def target_of(context: Context, victim: Classifier, plan: Plan) -> tuple[Target,
         return target, identity
     if plan.full_gradient:
         return target, identity | {"full_gradient": True}
-    cheap = replace(target, logits=victim.attack_logits, snapshot=victim.attack_sample_logits)
+    cheap = replace(target, logits=victim.graph_of("attack_logits"), snapshot=victim.graph_of("attack_sample_logits"))
     return cheap, identity | {"gradient_drops": victim.gradient_drops}
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from deepbayes.detect.metrics import auroc, class_averaged, class_averaged_error, true_rate_at
 from deepbayes.detect.thresholds import FittedDetector
 from deepbayes.experiments.measurements.batches import run as run_batches
-from deepbayes.experiments.measurements.clean_accuracy import compiled_logits, measure_clean
+from deepbayes.experiments.measurements.clean_accuracy import measure_clean
 from deepbayes.experiments.measurements.context import Context, open_context
 from deepbayes.experiments.measurements.intervals import percent, rate
 from deepbayes.experiments.measurements.noise_roles import DETECTION, EVALUATION, noise_seed
@@ -64,7 +64,7 @@ def detect(
     settings = settings | {"guard": guard.name, "guard_settings": guard.settings}
     settings["chosen_guard"] = bool(r.detection.guard)
     size = context.batch_size(guard)
-    logits = compiled_logits(guard, size)
+    logits = guard.graph_of("logits")
     clean, *attacks = found
     if guard is not victim:
         clean = measure_clean(context, guard, logits, needed=True)

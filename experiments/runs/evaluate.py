@@ -1,6 +1,6 @@
 """`evaluate`: clean accuracy of classifiers, and what else they report of clean images."""
 
-from deepbayes.experiments.measurements.clean_accuracy import compiled_logits, measure_clean
+from deepbayes.experiments.measurements.clean_accuracy import measure_clean
 from deepbayes.experiments.measurements.context import open_context
 from deepbayes.experiments.measurements.progress import bar
 from deepbayes.experiments.settings.run_settings import RunSettings
@@ -14,7 +14,7 @@ def run(settings: RunSettings) -> list[dict]:
         for k, (name, load) in enumerate(loaders):
             progress.describe(name)
             classifier = load()
-            logits = compiled_logits(classifier, context.batch_size(classifier))
+            logits = classifier.graph_of("logits")
             results.append(measure_clean(context, classifier, logits, progress.advance))
             progress.rewind(n * (k + 1))
     return results

@@ -5,7 +5,7 @@ from deepbayes.data.registry import DATASETS
 from deepbayes.detect.metrics import auroc, true_rate_at
 from deepbayes.detect.thresholds import FittedDetector
 from deepbayes.experiments.measurements.batches import run as run_batches
-from deepbayes.experiments.measurements.clean_accuracy import compiled_logits, measure_clean
+from deepbayes.experiments.measurements.clean_accuracy import measure_clean
 from deepbayes.experiments.measurements.context import Context, open_context
 from deepbayes.experiments.measurements.intervals import rate
 from deepbayes.experiments.measurements.noise_roles import EVALUATION, noise_seed
@@ -25,7 +25,7 @@ def run(settings: RunSettings) -> list[dict]:
     for _, load in context.classifiers():
         victim = load()
         detectors, thresholds = fit_detectors(context, victim)
-        logits = compiled_logits(victim, context.batch_size(victim))
+        logits = victim.graph_of("logits")
         clean = context.store.arrays(measure_clean(context, victim, logits, needed=True))["logits"]
         for against, x in others.items():
             full = {"attack": "ood", "against": against, "victim": victim.name} | context.settings() | victim.settings

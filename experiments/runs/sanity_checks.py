@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 from deepbayes.data.registry import DATASETS
-from deepbayes.experiments.measurements.clean_accuracy import compiled_logits, measure_clean
+from deepbayes.experiments.measurements.clean_accuracy import measure_clean
 from deepbayes.experiments.measurements.context import Context, open_context
 from deepbayes.experiments.measurements.craft import cost
 from deepbayes.experiments.measurements.progress import bar, say
@@ -170,7 +170,7 @@ def _gradients(found, n: int) -> Line:
 
 def _logits(context: Context, victim: Classifier) -> Line:
     """Margins in nats of the clean images, from logits that must not be probabilities."""
-    compiled = compiled_logits(victim, context.batch_size(victim))
+    compiled = victim.graph_of("logits")
     clean = context.store.arrays(measure_clean(context, victim, compiled, needed=True))["logits"]
     top = np.sort(clean, axis=1)
     low, middle, high = np.quantile(top[:, -1] - top[:, -2], (0.05, 0.5, 0.95))

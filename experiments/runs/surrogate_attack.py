@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 import numpy as np
 from deepbayes.experiments.measurements.batches import run as run_batches
-from deepbayes.experiments.measurements.clean_accuracy import compiled_logits
 from deepbayes.experiments.measurements.context import Context, open_context
 from deepbayes.experiments.measurements.intervals import percent, rate
 from deepbayes.experiments.measurements.noise_roles import ATTACK, noise_seed
@@ -71,7 +70,7 @@ def attack_through(attack: AttackRun, student: Student) -> list[dict]:
     """
     context, images = attack.context, attack.context.images
     size = context.batch_size(student.classifier)
-    logits = compiled_logits(student.classifier, size)
+    logits = student.classifier.graph_of("logits")
     index, seed = images.index.astype(np.int32), noise_seed(context.run.seed, ATTACK)
 
     def labels_of(x):

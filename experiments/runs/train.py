@@ -17,7 +17,7 @@ import tensorflow as tf
 from deepbayes.data.checks import DataError, Images
 from deepbayes.data.registry import DATASETS
 from deepbayes.experiments.measurements.batches import run as run_batches
-from deepbayes.experiments.measurements.clean_accuracy import compiled_logits, evaluate
+from deepbayes.experiments.measurements.clean_accuracy import evaluate
 from deepbayes.experiments.measurements.context import check_options, chosen_dataset
 from deepbayes.experiments.measurements.device import cores, device
 from deepbayes.experiments.measurements.intervals import percent
@@ -225,7 +225,7 @@ def _publish(session: Session, name: str, trainer: Trainer, file: Path) -> None:
 
 def _measure(session: Session, dataset: str, name: str, images: Images, file: Path) -> dict:
     classifier = zoo.load_classifier(dataset, name, file, **session.options)
-    logits = compiled_logits(classifier, USUAL)
+    logits = classifier.graph_of("logits")
     with bar(len(images), f"{file.stem} on {dataset}/test") as progress:
         result, _ = evaluate(classifier, logits, images, session.run.seed, USUAL, progress.advance)
     kept = {k: v for k, v in result.items() if k not in ("predictions", "labels", "seconds")}
