@@ -251,5 +251,5 @@ def test_the_shipped_training_logits_are_those_of_the_shipped_weights(mnist_dir,
     assert (len(shipped.labels), shipped.settings["data_sha256"]) == (len(images), images.sha256)
     np.testing.assert_array_equal(shipped.labels, images.y)
     some = images.spread(20)
-    logits = compiled_logits(victim, 20)(some.x, some.index.astype(np.int32), noise_seed(0, CALIBRATION))
+    logits = victim.graph_of("logits")(some.x, some.index.astype(np.int32), noise_seed(0, CALIBRATION))
     np.testing.assert_allclose(shipped.spread(20).logits, logits, rtol=1e-3)  # float16 rounds by 2^-11

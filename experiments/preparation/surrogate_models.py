@@ -67,7 +67,6 @@ def black_box_student(context: Context, victim: Classifier) -> Student:
     settings = _settings(context, victim, "blackbox")
     settings |= {"seeds_sha256": settings_hash({"index": seeds.index.tolist()}), "seeds": len(seeds)}
     settings |= {"lambda": LAMBDA, "loops": LOOPS, "loop_epochs": LOOP_EPOCHS}
-    size = context.batch_size(victim)
     logits = victim.graph_of("logits")
     noise = noise_seed(context.run.seed, ATTACK)
 
@@ -137,7 +136,6 @@ def _teaching(context: Context, victim: Classifier) -> tuple[Images, np.ndarray,
         )
     note = f"{len(images)} images of {context.dataset}/test that are not attacked"
     say(f"{victim.trained_on} is not at hand: the student of {victim.name} learns from {note}")
-    size = context.batch_size(victim)
     logits, noise = victim.graph_of("logits"), noise_seed(o.seed, ATTACK)
     with bar(len(images), f"{victim.name} teaches") as progress:
         arrays = images.x, images.index.astype(np.int32)
