@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import shlex
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from deepbayes.legacy_port import detection, files
 from deepbayes.legacy_port.checkpoints import LETTERS, to_2019, to_classifier
 from deepbayes.legacy_port.golden import Golden
 from deepbayes.models.files import FileError
-from helpers import GOLDEN, tiny
+from helpers import GOLDEN, settings_of, tiny
 
 # ---- pickles ----
 
@@ -242,6 +243,17 @@ def test_the_chain_of_2019_leaves_its_files_where_2019_did(at, mnist_dir, monkey
     assert "this is: ./run_experiments.sh fgsm --dataset mnist --classifiers DFX --protocol 2019-code" in shown.err
     assert "weights: " + str(at / "save") in shown.err
     assert "TP_logpx             N/A" in shown.out
+
+
+def test_the_modern_command_is_printed_as_a_shell_reads_it(at, monkeypatch, capsys):
+    monkeypatch.setattr("deepbayes.data.download.URL", "file:///nowhere/")
+    folder = at / "my data; $HOME"
+    folder.mkdir()
+    assert run("extract_index", "bayes_K10_D", "mnist", "--data-dir", folder) == 2
+    (line,) = (line for line in capsys.readouterr().err.splitlines() if line.startswith("this is: "))
+    asked = settings_of(*shlex.split(line)[3:])
+    assert (asked.data_dir, asked.classifiers, asked.batch_size) == (folder, ("DFX",), 100)
+    assert asked.classifier_options == {"samples": 10}
 
 
 def test_without_a_checkpoint_the_shipped_classifier_is_taken_and_named(at, mnist_dir, capsys):
