@@ -21,7 +21,7 @@ from deepbayes.experiments.reporting.tables import Table, accuracy_table
 from deepbayes.experiments.store.identity import attack_of
 from deepbayes.experiments.store.result import Result
 from deepbayes.experiments.store.results import ResultsStore
-from deepbayes.reproduction.compare import identity
+from deepbayes.reproduction.compare import experiment
 from deepbayes.reproduction.estimates import estimates_of
 from rich.console import Console
 
@@ -146,7 +146,7 @@ def test_attacks_of_other_thresholds_or_batches_have_tables_of_their_own(usual, 
     protocol = usual["settings"]["protocol"]
     found = groups([result(attack="clean", protocol=protocol), usual, other])
     assert [g.stem for g in found] == [f"wbs_{protocol['name']}_n4", stem]
-    first, second = (identity(figure) for figure in estimates_of([usual, other]))
+    first, second = (experiment(figure) for figure in estimates_of([usual, other]))
     assert first != second
 
 
