@@ -1,4 +1,7 @@
-"""Peak memory of an attack on 100 images, each in a process of its own: `python -m benchmarks.memory GFZ ours 20`."""
+"""Peak memory of an attack on 100 images, each in a process of its own.
+
+python -m deepbayes.benchmarks.memory GFZ ours 20
+"""
 
 import json
 import resource
@@ -31,7 +34,7 @@ def _measure(name: str, contender: str, batch: str) -> float:
     from deepbayes.attacks.white_box import pgd
     from deepbayes.benchmarks.plain import PlainClassifier
     from deepbayes.experiments.measurements.batches import run
-    from deepbayes.experiments.measurements.victims import DROP
+    from deepbayes.models.deep_bayes.classifier import DROP
     from deepbayes.models.zoo import load_classifier
 
     classifier = load_classifier("mnist", name).model
