@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 from cleverhans.tf2.utils import compute_gradient
+
 from deepbayes.attacks.losses import LOSSES
 from deepbayes.attacks.target import Target, draw_seed
 

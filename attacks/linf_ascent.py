@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 from cleverhans.tf2.utils import clip_eta, optimize_linear
+
 from deepbayes.attacks.target import check_budget
 
 CHUNK = 10

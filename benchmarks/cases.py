@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import tensorflow as tf
+
 from deepbayes.attacks.losses import log_odds
 from deepbayes.attacks.registry import ATTACKS
 from deepbayes.attacks.target import Target

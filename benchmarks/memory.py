@@ -1,4 +1,7 @@
-"""Peak memory of an attack on 100 images, each in a process of its own: `python -m benchmarks.memory GFZ ours 20`."""
+"""Peak memory of an attack on 100 images, each in a process of its own.
+
+python -m deepbayes.benchmarks.memory GFZ ours 20
+"""
 
 import json
 import resource
@@ -26,6 +29,7 @@ def _measure(name: str, contender: str, batch: str) -> float:
     from types import SimpleNamespace
 
     import numpy as np
+
     from deepbayes.attacks.registry import ATTACKS
     from deepbayes.attacks.target import Target
     from deepbayes.attacks.white_box import pgd

@@ -7,6 +7,7 @@ convolutions and transposed convolutions, one tape over everything. Same weights
 import math
 
 import tensorflow as tf
+
 from deepbayes.models.deep_bayes.model import DeepBayes
 
 

@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+
 from deepbayes.models.deep_bayes.architecture import Architecture
 from deepbayes.models.deep_bayes.factorisation import FACTORISATIONS
 

@@ -7,6 +7,7 @@ import matplotlib
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
+
 from deepbayes.benchmarks.cases import GRADIENT, LOGITS, TRAINING
 from deepbayes.benchmarks.memory import IMAGES
 from deepbayes.experiments.reporting.figures import save, style

@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+
 from deepbayes.data import idx
 from deepbayes.data.checks import DataError, Images, check_published, from_pixels, with_cure
 from deepbayes.data.download import cure, fetch, keras_cache

@@ -11,6 +11,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+
 from deepbayes.data import mnist
 from deepbayes.data.checks import DataError, Images, check_published, from_pixels, with_cure
 

@@ -11,6 +11,7 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
+
 from deepbayes.data import safe_pickle
 from deepbayes.data.checks import DataError, Images, from_pixels, with_cure
 from deepbayes.data.download import fetch_archive, keras_cache

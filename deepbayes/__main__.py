@@ -3,7 +3,11 @@
 import importlib
 import sys
 
-ELSEWHERE = {"parity": "legacy_port.parity", "legacy": "legacy_port.command_line", "benchmark": "benchmarks.command"}
+ELSEWHERE = {
+    "parity": "legacy_port.parity_command",
+    "legacy": "legacy_port.command_line",
+    "benchmark": "benchmarks.command",
+}
 """Commands of rooms on which nothing in experiments/ depends."""
 
 
@@ -13,10 +17,7 @@ def main(arguments: list[str] | None = None) -> int:
     room = ELSEWHERE.get(arguments[0]) if arguments else None
     if room is None:
         return importlib.import_module("deepbayes.experiments.command_line.main").main(arguments)
-    if arguments[0] == "legacy":  # its help is immediate
-        return importlib.import_module(f"deepbayes.{room}").main(arguments[1:])
-    run_safely = importlib.import_module("deepbayes.experiments.command_line.main").run_safely
-    return run_safely(lambda: importlib.import_module(f"deepbayes.{room}").main(arguments[1:]))
+    return importlib.import_module(f"deepbayes.{room}").main(arguments[1:])
 
 
 if __name__ == "__main__":

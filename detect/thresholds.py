@@ -10,6 +10,7 @@ The statistic of a training image is taken at its TRUE label, that of a test ima
 from dataclasses import dataclass
 
 import numpy as np
+
 from deepbayes.detect import statistics
 from deepbayes.detect.registry import DETECTORS
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+
 from deepbayes.attacks.registry import ATTACKS
 from deepbayes.attacks.target import check_batch
 from deepbayes.data.checks import Images, pixel_sha256

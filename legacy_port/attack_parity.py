@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 import tensorflow as tf
+
 from deepbayes.attacks.target import Target
 from deepbayes.detect import statistics
 from deepbayes.experiments.measurements.craft import build_craft

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+
 from deepbayes.attacks.registry import ATTACKS
 from deepbayes.data.checks import Images
 from deepbayes.data.registry import DATASETS

@@ -8,6 +8,7 @@ with `vae/`, `vae_1/`, ... in the order of creation.
 import re
 
 import numpy as np
+
 from deepbayes.models.deep_bayes.architecture import Architecture
 from deepbayes.models.deep_bayes.factorisation import FACTORISATIONS, SEVEN_NAMES
 from deepbayes.models.deep_bayes.model import DeepBayes

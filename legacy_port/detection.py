@@ -6,6 +6,7 @@ success means that the guard is fooled.
 """
 
 import numpy as np
+
 from deepbayes.detect.metrics import class_averaged
 from deepbayes.detect.thresholds import FittedDetector, fit
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
 from deepbayes.data import safe_pickle
 from deepbayes.data.checks import DataError, check_images
 from deepbayes.models.files import FileError, atomic

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+
 from deepbayes.legacy_port.checkpoints import to_classifier
 from deepbayes.models.files import read_arrays
 

@@ -1,13 +1,9 @@
 """Parity with 2019: recompute every quantity of golden files and compare.
 
-    ./run_experiments.sh parity FILE.npz ...
-
-prints one row a quantity (name, error, tolerance, ok) and exits 1 when any is out of tolerance, 2 when a file cannot be
-read. Relative errors are per element, over max(|golden|, 1) nat; those of gradients are in the l2 norm of the whole
-array.
+A row a quantity has its name, error, tolerance, and ok or OUT. Relative errors are per element, over max(|golden|, 1)
+nat; those of gradients are in the l2 norm of the whole array.
 """
 
-import argparse
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -16,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+
 from deepbayes.data import plane_frog
 from deepbayes.legacy_port import detection
 from deepbayes.legacy_port.attack_parity import FAMILIES, craft
@@ -222,19 +219,16 @@ def check(path: Path) -> Iterator[Row]:
                 yield Row(key, float("inf"), 0.0, "no check knows this key")
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="parity", description=__doc__.split("\n")[0])
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE.npz")
-    parser.add_argument("--quiet", action="store_true", help="print only rows that are out, and the totals")
-    options = parser.parse_args(arguments)
+def compare(files: list[Path], quiet: bool = False) -> int:
+    """Prints a row a quantity, with `quiet` only those that are out, and the totals; returns the exit code."""
     tf.get_logger().setLevel("ERROR")  # retracing notices: every file has a classifier of its own
     rows: list[Row] = []
-    for path in options.files:
+    for path in files:
         print(path.name)
         try:
             for row in check(path):
                 rows.append(row)
-                if not (options.quiet and row.ok):
+                if not (quiet and row.ok):
                     print(row, flush=True)
         except (FileError, ValueError, KeyError) as error:
             print(f"error: {path}: {error}", file=sys.stderr)

@@ -41,13 +41,18 @@ def _umask() -> int:
 
 
 def write_json(path: Path, content: dict) -> None:
+    """Writes JSON with an indent of one, each array of whole numbers on one line."""
+    text = json.dumps(content, indent=1)
     with atomic(path) as temporary:
-        text = json.dumps(content, indent=1)
-        temporary.write_text(re.sub(r"\[\s+([-\d,\s]+?)\s+\]", _one_line, text) + "\n")
+        temporary.write_text(_ARRAY.sub(_on_one_line, text) + "\n")
 
 
-def _one_line(numbers: re.Match) -> str:
-    return "[" + re.sub(r"\s+", "", numbers[1]) + "]"
+_ARRAY = re.compile(r"\[\n([-\d,\s]+)\]")
+"""An array of whole numbers as `json.dumps` indents it: in strings a line break is escaped, so no string matches."""
+
+
+def _on_one_line(array: re.Match) -> str:
+    return "[" + re.sub(r"\s+", "", array[1]) + "]"
 
 
 def read_json(path: Path) -> dict:

@@ -16,6 +16,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
+
 from deepbayes.models.classifier import Classifier
 from deepbayes.models.files import FileError, read_arrays, write_arrays
 from deepbayes.models.recipes import Recipe

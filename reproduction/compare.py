@@ -15,7 +15,7 @@ from pathlib import Path
 
 from deepbayes.data.registry import DATASETS
 from deepbayes.experiments.reporting.summary_tables import BEYOND
-from deepbayes.experiments.store.identity import attack_of
+from deepbayes.experiments.store.identity import experiment_of, trial_of
 from deepbayes.reference.published import Key, Published, published, published_values
 from deepbayes.reproduction.comparability import (
     MEDIAN_STEPS,
@@ -136,29 +136,21 @@ def _variance(percent: float, n: int) -> float:
 def earlier(estimates: list[Estimate], folder: Path) -> dict[tuple, Reference]:
     """Estimates of an earlier results folder as references for new ones, of several that on most images.
 
-    By `same_run`; and by `identity`, for new ones of other weights or seeds.
+    By `trial`; and by `experiment`, for new ones of other weights or seeds.
     """
     counted = sorted((e for e in estimates if e.value is not None), key=lambda e: e.settings["num_images"])
     references = {}
     for e in counted:
         reference = Reference(e.value, e.n, str(folder), e.half, e.settings["num_images"])
-        references |= {identity(e): reference, same_run(e): reference}
+        references |= {experiment(e): reference, trial(e): reference}
     return references
 
 
-def same_run(estimate: Estimate) -> tuple:
-    """What two runs share that differ in their number of images alone."""
-    s = estimate.settings
-    through = s.get("through", {})
-    guard = s.get("detection", {}).get("guard_settings", {})
-    weights = [of.get("weights_sha256") for of in (s, through, through.get("settings", {}), guard)]
-    return identity(estimate), s["seed"], *weights
+def experiment(estimate: Estimate) -> tuple:
+    """Key and experiment: what estimates share whatever their weights, seeds and numbers of images."""
+    return estimate.key, experiment_of(estimate.settings)
 
 
-def identity(estimate: Estimate) -> tuple:
-    """What two runs of the same experiment share, whatever their weights, seeds and numbers of images."""
-    s = estimate.settings
-    protocol, attack = s["protocol"]["name"], attack_of(s) if s["attack"] != "clean" else None
-    d = s.get("detection")
-    thresholds = (d["rate"], d["calibration"]["images"]) if d else None
-    return estimate.key, s["dataset"], protocol, s.get("samples"), attack, thresholds
+def trial(estimate: Estimate) -> tuple:
+    """Key and trial: what estimates share that differ in their number of images alone."""
+    return estimate.key, trial_of(estimate.settings)

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import stdtrit
+
 from deepbayes.attacks.registry import ATTACKS
 from deepbayes.data.registry import DATASETS
 from deepbayes.detect.registry import DETECTORS
@@ -23,7 +25,6 @@ from deepbayes.reference.published import (
     published_attack,
     published_parameter,
 )
-from scipy.special import stdtrit
 
 LARGEST = {"mnist": 0.3, "plane_frog": 0.1}
 """The eps up to which Tables 1 and 2 of the paper count."""

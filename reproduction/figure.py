@@ -10,6 +10,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
+
 from deepbayes.experiments.measurements.progress import say
 from deepbayes.experiments.reporting.figures import save, style
 from deepbayes.experiments.reporting.transfer_tables import draw_rates

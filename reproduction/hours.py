@@ -3,6 +3,7 @@
 import time
 
 import numpy as np
+
 from deepbayes.data.registry import DATASETS
 from deepbayes.experiments.settings.attack_plan import make_plan
 from deepbayes.experiments.settings.defaults import DEFAULT_IMAGES, LOOP_EPOCHS, LOOPS, STUDENT_EPOCHS
@@ -35,6 +36,7 @@ class Speed:
     @staticmethod
     def _measure(dataset: str, name: str, n: int = 20, rounds: int = 3) -> float:
         import tensorflow as tf  # here, so that commands that run nothing come up at once
+
         from deepbayes.models.zoo import new_classifier
 
         model = new_classifier(dataset, name, seed=0).model

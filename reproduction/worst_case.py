@@ -5,6 +5,7 @@ All are judged under the same draw of z, a function of seed and image.
 """
 
 import numpy as np
+
 from deepbayes.data.checks import spread_positions
 from deepbayes.experiments.measurements.intervals import rate
 from deepbayes.experiments.reporting.tables import Table

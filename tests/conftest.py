@@ -5,8 +5,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 if "PYTEST_XDIST_WORKER" in os.environ:  # processes share the cores, and one thread adds in one order
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
-import helpers
 import pytest
+
+import helpers
 from deepbayes.data.registry import DATASETS
 from deepbayes.experiments.store.results import ResultsStore
 from deepbayes.experiments.store.seal import content_sha256

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+
 from deepbayes.data import mnist5k
 from deepbayes.data.checks import Images, from_pixels
 from deepbayes.data.registry import Dataset

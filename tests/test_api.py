@@ -4,11 +4,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+
+import deepbayes
 from deepbayes.experiments.settings.errors import UsageError
 from deepbayes.models.deep_bayes.classifier import DeepBayesClassifier
 from helpers import tiny, tiny_images
-
-import deepbayes
 
 X, Y = tiny_images(10)
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import scipy.special
 import tensorflow as tf
+
 from deepbayes.attacks.registry import ATTACKS
 from deepbayes.attacks.target import Target
 from deepbayes.data import mnist5k

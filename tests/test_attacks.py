@@ -10,6 +10,9 @@ import tensorflow as tf
 from cleverhans.tf2.attacks.fast_gradient_method import fast_gradient_method
 from cleverhans.tf2.attacks.momentum_iterative_method import momentum_iterative_method
 from cleverhans.tf2.attacks.projected_gradient_descent import projected_gradient_descent
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from deepbayes.attacks.black_box import square
 from deepbayes.attacks.black_box.onepixel import set_pixels
 from deepbayes.attacks.losses import LOSSES
@@ -17,8 +20,6 @@ from deepbayes.attacks.registry import ATTACKS, NOTHING
 from deepbayes.attacks.target import Target, check_targets
 from deepbayes.attacks.white_box import cw
 from helpers import tiny, tiny_images
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 X, Y = tiny_images(6)
 Y = Y.astype(np.int32)

@@ -8,11 +8,12 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from deepbayes.data import idx, mnist
 from deepbayes.data.checks import DataError
 from deepbayes.experiments.command_line import main
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 MOST = 30e6
 """Bytes that reading a test part of 7.84 MB may take."""

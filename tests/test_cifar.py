@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from deepbayes.data import plane_frog
 from deepbayes.data.checks import DataError, NotAtHand, labels_sha256
 

@@ -5,6 +5,9 @@ import re
 from dataclasses import asdict, replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from deepbayes.data.registry import DATASETS
 from deepbayes.models import recipes
 from deepbayes.models.classifier import LOG_JOINT, Classifier
@@ -27,8 +30,6 @@ from deepbayes.models.registry import (
     register_classifier,
     variant_name,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 @contextlib.contextmanager

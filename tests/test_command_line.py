@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
+
 from deepbayes.attacks.registry import ATTACKS
 from deepbayes.experiments.measurements import batches
 from deepbayes.experiments.measurements.batches import usual_batch

@@ -3,6 +3,7 @@
 import dataclasses
 
 import pytest
+
 from deepbayes.attacks.registry import ATTACKS
 from deepbayes.experiments.measurements.intervals import rate
 from deepbayes.reference.published import Key

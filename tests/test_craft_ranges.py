@@ -7,6 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from deepbayes.attacks.target import Target
 from deepbayes.experiments.measurements.context import open_context
 from deepbayes.experiments.measurements.craft import Crafting, build_craft, find_ranges, remove_partial
@@ -16,8 +19,6 @@ from deepbayes.experiments.settings.errors import UsageError
 from deepbayes.experiments.settings.run_settings import RunSettings
 from deepbayes.models.files import read_arrays, write_arrays
 from helpers import load, results, tiny_classifier
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 N, BATCH, VALUE = 11, 3, 0.2
 IMAGES = load("test", None).spread(N)

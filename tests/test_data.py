@@ -2,6 +2,7 @@ import gzip
 
 import numpy as np
 import pytest
+
 from deepbayes.data import download, fashion_mnist, idx, mnist, mnist5k
 from deepbayes.data.checks import DataError, check_images, check_labels, from_pixels, labels_sha256
 from deepbayes.data.registry import DATASETS, default_name

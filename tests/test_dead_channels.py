@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from deepbayes.data import mnist5k
 from deepbayes.models.deep_bayes.architecture import Architecture
 from deepbayes.models.deep_bayes.dead_channels import Trim, any_fires
 from deepbayes.models.deep_bayes.networks import ImageDecoder
 from deepbayes.models.zoo import load_classifier
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 SIZES = Architecture((8, 8, 1), 3, dim_z=4, dim_hidden=12, channels=(10, 40, 6))
 DEAD = (

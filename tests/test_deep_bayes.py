@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+
 from deepbayes.models.deep_bayes.architecture import ARCHITECTURES
 from deepbayes.models.deep_bayes.factorisation import FACTORISATIONS, SEVEN_NAMES
 from deepbayes.models.deep_bayes.model import DeepBayes

@@ -4,13 +4,14 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from deepbayes.detect import metrics, statistics
-from deepbayes.detect.registry import DETECTORS
-from deepbayes.detect.thresholds import FittedDetector, fit, mean_posteriors
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.special import log_softmax, softmax
+
+from deepbayes.detect import metrics, statistics
+from deepbayes.detect.registry import DETECTORS
+from deepbayes.detect.thresholds import FittedDetector, fit, mean_posteriors
 
 C = 4
 

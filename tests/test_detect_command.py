@@ -5,6 +5,7 @@ import json
 import keras
 import numpy as np
 import pytest
+
 from deepbayes.data import fashion_mnist, mnist5k
 from deepbayes.detect.thresholds import fit
 from deepbayes.experiments.measurements.noise_roles import CALIBRATION, noise_seed

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+
 from deepbayes.data.checks import Images, pixel_sha256
 from deepbayes.data.registry import DATASETS, Dataset, register_dataset
 from deepbayes.experiments.command_line.main import main

@@ -1,4 +1,5 @@
 import pytest
+
 from deepbayes.models.deep_bayes.architecture import ARCHITECTURES
 from deepbayes.models.deep_bayes.factorisation import FACTORISATIONS, SEVEN_NAMES, THE_SEVEN, Factorisation
 from deepbayes.models.deep_bayes.model import DeepBayes

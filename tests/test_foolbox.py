@@ -6,6 +6,7 @@ import foolbox
 import numpy as np
 import pytest
 import tensorflow as tf
+
 from deepbayes.attacks.registry import ATTACKS
 from deepbayes.attacks.target import Target
 from deepbayes.attacks.white_box import cw, fgsm, pgd

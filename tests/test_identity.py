@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from deepbayes.experiments.store.results import ResultsStore
 from helpers import ROOT
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from deepbayes.models.deep_bayes.initialisers import kernel_of_2019
 from deepbayes.models.zoo import new_classifier
 

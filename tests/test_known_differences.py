@@ -6,6 +6,8 @@ from collections import Counter
 from xml.etree import ElementTree
 
 import pytest
+from test_compare import figure
+
 from deepbayes.experiments.command_line import main
 from deepbayes.models.files import FileError
 from deepbayes.reproduction import known_differences as module
@@ -18,7 +20,6 @@ from deepbayes.reproduction.regression.known_differences import (
     mark_known,
     no_longer_there,
 )
-from test_compare import figure
 
 HEADER = "dataset,classifier,attack,parameter,metric,why,section"
 ROW = "mnist,GF?,pgd,eps=0.2,accuracy_percent,another draw of the noise,what-does-not"

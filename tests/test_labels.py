@@ -5,11 +5,12 @@ import hashlib
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from deepbayes.data import fashion_mnist, idx, mnist
 from deepbayes.data.checks import DataError, labels_sha256
 from deepbayes.data.registry import DATASETS
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def changed(labels, how: str):

@@ -6,6 +6,7 @@ import shlex
 
 import numpy as np
 import pytest
+
 from deepbayes.data import mnist, plane_frog, safe_pickle
 from deepbayes.legacy_port import command_line as legacy
 from deepbayes.legacy_port import detection, files

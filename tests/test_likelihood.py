@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
-from deepbayes.models.deep_bayes.likelihood import LIKELIHOODS, log_likelihood
 from scipy import stats
+
+from deepbayes.models.deep_bayes.likelihood import LIKELIHOODS, log_likelihood
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.uniform(size=(4, 3, 3, 2)).astype(np.float32)

@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from deepbayes.attacks import registry
-from deepbayes.attacks.losses import LOSSES, cross_entropy, log_odds, margin
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+
+from deepbayes.attacks import registry
+from deepbayes.attacks.losses import LOSSES, cross_entropy, log_odds, margin
 
 
 def _gradient(loss, logits, labels):

@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+
 from deepbayes.models.deep_bayes.architecture import Architecture
 from deepbayes.models.deep_bayes.networks import ImageDecoder, SplitDense, Tower, Upsample
 

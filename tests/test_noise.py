@@ -1,7 +1,8 @@
 import numpy as np
-from deepbayes.models.deep_bayes.noise import draw_noise
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from deepbayes.models.deep_bayes.noise import draw_noise
 
 
 @settings(max_examples=15, deadline=None)

@@ -11,6 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
 from deepbayes.data.checks import DataError, check_images
 from deepbayes.data.own import image_file, parts, read
 from deepbayes.data.own.dataset import PREFIX, dataset_name, own_dataset
@@ -18,9 +22,6 @@ from deepbayes.data.own.image_file import decode
 from deepbayes.data.own.options import OwnDataOptions, Unreadable, shown
 from deepbayes.data.own.picture import resized
 from deepbayes.data.registry import DATASETS
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from PIL import Image
 
 DEFAULT = OwnDataOptions()
 PLENTY = 30  # images a class: enough for both parts

@@ -3,6 +3,10 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
 from deepbayes.attacks.losses import LOSSES
 from deepbayes.data import mnist5k
 from deepbayes.legacy_port.golden import Golden
@@ -13,9 +17,6 @@ from deepbayes.models.deep_bayes.model import DeepBayes
 from deepbayes.models.deep_bayes.sparse_gradient import log_likelihood_of_pairs, worth_it
 from deepbayes.models.zoo import load_classifier
 from helpers import GOLDEN
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
 Y = np.arange(6, dtype=np.int32) % 3
 WITH_DECODER = [n for n, f in FACTORISATIONS.items() if f.models_x]

@@ -2,7 +2,8 @@ import shutil
 
 import numpy as np
 import pytest
-from deepbayes.legacy_port import parity
+
+from deepbayes.legacy_port import parity, parity_command
 from deepbayes.legacy_port.checkpoints import LETTERS, to_2019, to_classifier
 from deepbayes.legacy_port.golden import Golden
 from helpers import GOLDEN, tiny
@@ -52,7 +53,7 @@ def changed(tmp_path, key, change):
     ],
 )
 def test_a_quantity_that_is_out_is_found(tmp_path, capsys, key, change):
-    assert parity.main([str(changed(tmp_path, key, change)), "--quiet"]) == 1
+    assert parity_command.main([str(changed(tmp_path, key, change)), "--quiet"]) == 1
     output = capsys.readouterr().out
     assert f"  {key} " in output
     assert "OUT" in output
@@ -62,8 +63,8 @@ def test_files_that_cannot_be_read_exit_with_2(tmp_path, capsys):
     file = tmp_path / "mnist_GFZ.npz"
     shutil.copy(GOLDEN / file.name, file)
     file.write_bytes(file.read_bytes()[:5000])
-    assert parity.main([str(file)]) == 2
-    assert parity.main([str(tmp_path / "none.npz")]) == 2
+    assert parity_command.main([str(file)]) == 2
+    assert parity_command.main([str(tmp_path / "none.npz")]) == 2
     assert "does not exist" in capsys.readouterr().err
 
 

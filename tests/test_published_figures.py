@@ -6,6 +6,9 @@ import dataclasses
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from deepbayes.attacks.registry import ATTACKS
 from deepbayes.experiments.command_line.parser import ROOT, parser
 from deepbayes.experiments.settings.attack_plan import plan_of
@@ -27,8 +30,6 @@ from deepbayes.reproduction.estimates import classifier_of, key_of
 from deepbayes.reproduction.hours import hours
 from deepbayes.reproduction.paper_tables import tables_of
 from deepbayes.reproduction.required_runs import images_run, required_runs, why_not_measured
-from hypothesis import given
-from hypothesis import strategies as st
 
 ROOMS = ("reproduction", "reference")
 HEAVY = ("batches", "craft", "device", "surrogate_models", "training_logits", "victims")

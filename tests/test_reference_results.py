@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+
 from deepbayes.data import mnist
 from deepbayes.experiments.command_line import main
 from deepbayes.experiments.measurements.intervals import rate

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from conftest import ROOT
 from deepbayes.data import registry
 from deepbayes.data.checks import DataError, Images
 from deepbayes.data.registry import DATASETS, Dataset, register_dataset
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 @pytest.mark.parametrize("name", DATASETS)

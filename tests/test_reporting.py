@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
+
 from conftest import ROOT
 from deepbayes.attacks.registry import ATTACKS
 from deepbayes.experiments.measurements.intervals import rate
@@ -21,9 +23,8 @@ from deepbayes.experiments.reporting.tables import Table, accuracy_table
 from deepbayes.experiments.store.identity import attack_of
 from deepbayes.experiments.store.result import Result
 from deepbayes.experiments.store.results import ResultsStore
-from deepbayes.reproduction.compare import identity
+from deepbayes.reproduction.compare import experiment
 from deepbayes.reproduction.estimates import estimates_of
-from rich.console import Console
 
 N = 4
 
@@ -146,7 +147,7 @@ def test_attacks_of_other_thresholds_or_batches_have_tables_of_their_own(usual, 
     protocol = usual["settings"]["protocol"]
     found = groups([result(attack="clean", protocol=protocol), usual, other])
     assert [g.stem for g in found] == [f"wbs_{protocol['name']}_n4", stem]
-    first, second = (identity(figure) for figure in estimates_of([usual, other]))
+    first, second = (experiment(figure) for figure in estimates_of([usual, other]))
     assert first != second
 
 

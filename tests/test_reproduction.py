@@ -12,6 +12,9 @@ from xml.etree import ElementTree
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from rich.console import Console
+from test_compare import figure
+
 from deepbayes.experiments.command_line import main
 from deepbayes.experiments.measurements.intervals import rate
 from deepbayes.experiments.store.results import ResultsStore, settings_hash
@@ -24,8 +27,6 @@ from deepbayes.reproduction.figure import draw
 from deepbayes.reproduction.paper_tables import METRICS, in_lines, tables_of
 from deepbayes.reproduction.regression.command import compared
 from deepbayes.reproduction.required_runs import own_weights, why_not_measured
-from rich.console import Console
-from test_compare import figure
 
 
 @pytest.fixture(autouse=True)

@@ -4,6 +4,9 @@ import os
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from conftest import ROOT, put
 from deepbayes.experiments.measurements.batches import batches, run
 from deepbayes.experiments.measurements.intervals import percent, rate
@@ -23,8 +26,6 @@ from deepbayes.experiments.store.result_shape import faults
 from deepbayes.experiments.store.results import ResultsStore
 from deepbayes.models.files import FileError, write_arrays
 from deepbayes.reference.published import paper_accuracy
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 SETTINGS = {"attack": "fgsm", "victim": "GBZ", "dataset": "mnist5k", "eps": 0.1, "targeted": False, "seed": 0}
 SETTINGS |= {"num_images": 3, "protocol": {"name": "paper"}}

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
+
 from deepbayes.experiments.runs import attack, task
 from deepbayes.experiments.runs.task import Task
 from deepbayes.experiments.settings.errors import UsageError

@@ -5,6 +5,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+
 from deepbayes.models import training
 from deepbayes.models.baselines.cnn import new_cnn_classifier
 from deepbayes.models.files import FileError

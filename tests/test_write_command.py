@@ -6,6 +6,9 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from hypothesis import given, reject, settings
+from hypothesis import strategies as st
+
 from deepbayes.attacks.registry import ATTACKS
 from deepbayes.experiments.command_line import types
 from deepbayes.experiments.command_line.commands import BY_ATTACK, COMMANDS, HANDED_ON
@@ -15,8 +18,6 @@ from deepbayes.experiments.command_line.read_settings import run_settings
 from deepbayes.experiments.command_line.write_command import arguments
 from deepbayes.experiments.settings.errors import UsageError
 from deepbayes.experiments.settings.run_settings import AttackSettings, DetectionSettings, RunSettings
-from hypothesis import given, reject, settings
-from hypothesis import strategies as st
 
 with pytest.MonkeyPatch.context() as without_the_users:
     without_the_users.delenv("DEEPBAYES_DATA", raising=False)

@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+
 from deepbayes.data import mnist5k
 from deepbayes.models import zoo
 from deepbayes.models.deep_bayes.factorisation import SEVEN_NAMES

@@ -9,9 +9,10 @@ of 17 nats p itself would show no difference. (A published port maximised the tr
 
 import numpy as np
 import tensorflow as tf
+from scipy.optimize import differential_evolution
+
 from deepbayes.attacks.losses import log_odds
 from deepbayes.attacks.target import Target, check_batch, numpy_generator
-from scipy.optimize import differential_evolution
 
 
 def build(target: Target, options, targeted: bool = False):

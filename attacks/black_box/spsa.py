@@ -8,6 +8,7 @@ m the margin of the best other class, which is ascended in an Linf ball. The pap
 
 import numpy as np
 import tensorflow as tf
+
 from deepbayes.attacks.linf_ascent import project
 from deepbayes.attacks.losses import margin
 from deepbayes.attacks.target import Target, check_batch, check_budget, draw_seed, draw_uniform

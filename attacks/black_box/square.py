@@ -8,6 +8,7 @@ class rises; p falls from `first_share` by halves at set shares of the queries (
 
 import numpy as np
 import tensorflow as tf
+
 from deepbayes.attacks.losses import margin
 from deepbayes.attacks.target import Target, check_batch, check_budget, numpy_generator
 

@@ -1,6 +1,7 @@
 """Brightness: x' = clip(factor x, 0, 1). No adversary: the change a camera or a scanner makes."""
 
 import numpy as np
+
 from deepbayes.attacks.target import Target, check_batch, check_budget
 
 

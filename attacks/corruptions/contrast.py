@@ -1,6 +1,7 @@
 """Contrast: x' = clip(mean + factor (x - mean), 0, 1), mean the image's own, a channel at a time. No adversary."""
 
 import numpy as np
+
 from deepbayes.attacks.target import Target, check_batch, check_budget
 
 

@@ -1,6 +1,7 @@
 """Random noise: x' = clip(x + scale u, 0, 1), u uniform in [-1, 1) or standard normal. No adversary."""
 
 import numpy as np
+
 from deepbayes.attacks.target import Target, check_batch, check_budget, numpy_generator
 
 

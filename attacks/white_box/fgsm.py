@@ -5,6 +5,7 @@ The direction does not depend on eps, so one gradient serves a whole grid.
 
 import numpy as np
 import tensorflow as tf
+
 from deepbayes.attacks.gradients import LossGradient
 from deepbayes.attacks.registry import GRADIENT_COST
 from deepbayes.attacks.target import Target, check_batch, check_budget

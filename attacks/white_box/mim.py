@@ -5,6 +5,7 @@ victim's noise afresh. The paper: 40 steps of .01, decay 1; the released code sa
 """
 
 import tensorflow as tf
+
 from deepbayes.attacks.gradients import LossGradient
 from deepbayes.attacks.linf_ascent import Steps, compile_ascent, run_ascent
 from deepbayes.attacks.registry import GRADIENT_COST

@@ -6,6 +6,7 @@ unrolls its steps, freezes a victim's noise when traced and knows no restarts. T
 
 import numpy as np
 import tensorflow as tf
+
 from deepbayes.attacks.gradients import LossGradient
 from deepbayes.attacks.linf_ascent import Steps, compile_ascent, run_ascent
 from deepbayes.attacks.losses import log_odds

@@ -14,6 +14,7 @@ import math
 
 import numpy as np
 import tensorflow as tf
+
 from deepbayes.attacks.linf_ascent import Steps, compile_ascent, run_ascent
 from deepbayes.attacks.losses import cross_entropy, log_odds
 from deepbayes.attacks.registry import GRADIENT_COST

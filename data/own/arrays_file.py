@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
 from deepbayes.data.checks import DataError
 from deepbayes.data.own.options import shown
 

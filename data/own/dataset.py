@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+
 from deepbayes.data.checks import Images, from_pixels, pixel_sha256
 from deepbayes.data.own.options import OwnDataOptions, shown
 from deepbayes.data.own.parts import check_parts, check_patients, positions, split, without_copies

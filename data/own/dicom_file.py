@@ -3,6 +3,7 @@
 import io
 
 import numpy as np
+
 from deepbayes.data.checks import DataError
 from deepbayes.data.own.options import Unreadable, shown
 

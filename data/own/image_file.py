@@ -5,10 +5,11 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+from PIL import Image, ImageOps
+
 from deepbayes.data.checks import DataError
 from deepbayes.data.own import dicom_file
 from deepbayes.data.own.options import Unreadable, shown
-from PIL import Image, ImageOps
 
 SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm", dicom_file.SUFFIX,

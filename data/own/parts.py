@@ -8,6 +8,7 @@ import os
 from collections import defaultdict
 
 import numpy as np
+
 from deepbayes.data.checks import DataError
 from deepbayes.data.own.options import shown
 from deepbayes.data.own.picture import Picture

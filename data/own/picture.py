@@ -9,9 +9,10 @@ import hashlib
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image
+
 from deepbayes.data.checks import DataError
 from deepbayes.data.own.options import OwnDataOptions
-from PIL import Image
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as Pillow's own conversion of 8-bit images
 

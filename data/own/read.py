@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+
 from deepbayes.data.checks import DataError
 from deepbayes.data.own.arrays_file import read_arrays
 from deepbayes.data.own.image_file import decode

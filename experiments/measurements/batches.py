@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import numpy as np
+
 from deepbayes.experiments.measurements.device import memory_bytes
 from deepbayes.experiments.settings.defaults import USUAL
 from deepbayes.models.classifier import Cost

@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 import tensorflow as tf
+
 from deepbayes.data.checks import Images
 from deepbayes.experiments.measurements.batches import batches, run
 from deepbayes.experiments.measurements.context import Context

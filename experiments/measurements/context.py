@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import tensorflow as tf
+
 from deepbayes.data.checks import Images
 from deepbayes.data.registry import DATASETS, Dataset, default_name
 from deepbayes.experiments.measurements.batches import usual_batch

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
 from deepbayes.attacks.target import Target, check_targets
 from deepbayes.data.checks import Images
 from deepbayes.experiments.measurements.batches import batches

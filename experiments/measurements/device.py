@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import tensorflow as tf
+
 from deepbayes.experiments.settings.errors import UsageError
 
 _CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")

@@ -1,6 +1,7 @@
 """What is measured of adversarial images: success, what fresh noise leaves of it, norms, and bounds they must keep."""
 
 import numpy as np
+
 from deepbayes.experiments.measurements.batches import run as run_batches
 from deepbayes.experiments.measurements.intervals import rate
 from deepbayes.experiments.measurements.noise_roles import FRESH, noise_seed

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
+
 from deepbayes.detect import statistics
 from deepbayes.detect.registry import DETECTORS
 from deepbayes.detect.thresholds import FittedDetector, fit

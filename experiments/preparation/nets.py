@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import keras
+
 from deepbayes.experiments.measurements.progress import bar
 from deepbayes.experiments.store.results import versions
 from deepbayes.models.files import FileError, atomic, file_sha256, read_json, write_json

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.special
 import tensorflow as tf
+
 from deepbayes.data.checks import DataError, Images, NotAtHand
 from deepbayes.data.registry import DATASETS, default_name
 from deepbayes.experiments.measurements.batches import run as run_batches

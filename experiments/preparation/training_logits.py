@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
 from deepbayes.data.checks import DataError, Images, spread_positions
 from deepbayes.data.registry import DATASETS
 from deepbayes.experiments.measurements.batches import batches

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+
 from deepbayes.detect.registry import DETECTORS
 from deepbayes.experiments.reporting.detection_tables import DetectionGroup
 from deepbayes.experiments.reporting.figures import as_label, save, style

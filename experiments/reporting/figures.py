@@ -8,6 +8,7 @@ import matplotlib
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
+
 from deepbayes.attacks.registry import ATTACKS
 from deepbayes.experiments.reporting.tables import Group
 from deepbayes.experiments.reporting.transfer_tables import TransferGroup, draw_rates

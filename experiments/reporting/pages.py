@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 import numpy as np
+
 from deepbayes.experiments.reporting.detection_tables import DetectionGroup, OodGroup, detection_tables, ood_tables
 from deepbayes.experiments.reporting.grouping import detection_groups, fields_of, groups, ood_groups, transfer_groups
 from deepbayes.experiments.reporting.summary_tables import minimum_table, worst_case_tables

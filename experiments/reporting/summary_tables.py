@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 import numpy as np
+
 from deepbayes.attacks.registry import ATTACKS
 from deepbayes.experiments.reporting.tables import Group, Table
 from deepbayes.experiments.store.rate import Rate

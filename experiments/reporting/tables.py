@@ -3,6 +3,9 @@
 import re
 from dataclasses import dataclass
 
+from rich.table import Table as RichTable
+from rich.text import Text
+
 from deepbayes.attacks.registry import ATTACKS, GRADIENT, NOTHING, SCORES
 from deepbayes.experiments.settings.attack_plan import flag
 from deepbayes.experiments.store.names import safe_stem, visible
@@ -10,8 +13,6 @@ from deepbayes.experiments.store.rate import Rate
 from deepbayes.experiments.store.result import AttackResult, ChecksResult, CleanResult, Mean
 from deepbayes.models.registry import CLASSIFIERS
 from deepbayes.reference.published import paper_accuracy, paper_images, published_attack, published_parameter
-from rich.table import Table as RichTable
-from rich.text import Text
 
 NEEDS = {
     GRADIENT: "white box, true labels",

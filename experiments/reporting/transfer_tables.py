@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+
 from deepbayes.attacks.registry import ATTACKS, NOTHING
 from deepbayes.experiments.reporting.tables import AttackRun, Table
 from deepbayes.experiments.store.result import AttackResult

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
+
 from deepbayes.attacks.registry import GRADIENT
 from deepbayes.attacks.target import Target
 from deepbayes.experiments.measurements.batches import run as run_batches

@@ -4,6 +4,7 @@ The guard is the victim itself, or another classifier (`--guard`), which then se
 """
 
 import numpy as np
+
 from deepbayes.detect.metrics import auroc, class_averaged, class_averaged_error, true_rate_at
 from deepbayes.detect.thresholds import FittedDetector
 from deepbayes.experiments.measurements.batches import run as run_batches

@@ -1,6 +1,7 @@
 """`ood`: how well the detectors tell images of another kind from the data set's own, classifier by classifier."""
 
 import numpy as np
+
 from deepbayes.data.registry import DATASETS
 from deepbayes.detect.metrics import auroc, true_rate_at
 from deepbayes.detect.thresholds import FittedDetector

@@ -7,6 +7,7 @@ points. The centres, radii and s below are ours.
 
 import matplotlib.pyplot as plt
 import numpy as np
+
 from deepbayes.detect.registry import DETECTORS
 from deepbayes.detect.thresholds import FittedDetector, fit
 from deepbayes.experiments.measurements.intervals import percent, rate

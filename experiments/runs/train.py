@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+
 from deepbayes.data.checks import DataError, Images
 from deepbayes.data.registry import DATASETS
 from deepbayes.experiments.measurements.batches import run as run_batches

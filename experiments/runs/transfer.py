@@ -1,6 +1,7 @@
 """`transfer`: every classifier's adversarial images on every other (paper, A.3, Figures A.4 and A.5)."""
 
 import numpy as np
+
 from deepbayes.experiments.measurements.context import Context, open_context
 from deepbayes.experiments.measurements.progress import bar
 from deepbayes.experiments.runs.attack import AttackRun, Evaluation, attack_all

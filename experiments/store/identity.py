@@ -72,6 +72,28 @@ def attack_of(settings: Mapping) -> tuple:
     return settings["attack"], settings["targeted"], tuple(sorted(changed.items())), through.get("kind", "")
 
 
+def experiment_of(settings: Mapping) -> tuple:
+    """What runs of one experiment share, whatever their victims, weights, seeds and numbers of images.
+
+    Data set, protocol, samples, attack (None where there is none), and (rate, calibration images) of the thresholds.
+    """
+    attack = attack_of(settings) if settings["attack"] != "clean" else None
+    detection = settings.get("detection")
+    thresholds = (detection["rate"], detection["calibration"]["images"]) if detection else None
+    return settings["dataset"], settings["protocol"]["name"], settings.get("samples"), attack, thresholds
+
+
+def trial_of(settings: Mapping) -> tuple:
+    """What runs of one experiment share that differ in their victims and numbers of images alone.
+
+    The experiment, the seed, and the weights of victim, student, source and guard, None where there is none.
+    """
+    through = settings.get("through", {})
+    guard = settings.get("detection", {}).get("guard_settings", {})
+    models = settings, through, through.get("settings", {}), guard
+    return experiment_of(settings), settings["seed"], *(m.get("weights_sha256") for m in models)
+
+
 _GRADIENTS = {"full_gradient", "gradient_drops"}
 """What settings say of the gradient followed, where a victim has a cheaper one."""
 

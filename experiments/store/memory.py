@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+
 from deepbayes.experiments.store.result import Result
 from deepbayes.experiments.store.results import versions
 

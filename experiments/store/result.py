@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
+
 from deepbayes.attacks.registry import ATTACKS
 from deepbayes.experiments.settings.attack_plan import value_of
 from deepbayes.experiments.store.identity import RunKey, run_of, settings_hash

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
 from deepbayes.data.registry import caveat
 from deepbayes.experiments.settings.errors import UsageError
 from deepbayes.experiments.store.identity import result_file, settings_hash

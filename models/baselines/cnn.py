@@ -7,6 +7,7 @@ dense layer of 200, relu after each, and linear logits: about 0.7 million weight
 import keras
 import numpy as np
 import tensorflow as tf
+
 from deepbayes.models.baselines.keras_model import KerasClassifier
 
 CHANNELS, HIDDEN = (32, 64), 200

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+
 from deepbayes.models.classifier import Classifier
 from deepbayes.models.files import FileError, file_sha256
 

@@ -4,6 +4,7 @@ import math
 from dataclasses import asdict, replace
 
 import tensorflow as tf
+
 from deepbayes.models.classifier import LOG_JOINT, POSTERIOR, SAMPLES, Classifier, Cost
 from deepbayes.models.deep_bayes.architecture import architecture_for
 from deepbayes.models.deep_bayes.factorisation import FACTORISATIONS

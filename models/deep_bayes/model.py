@@ -20,6 +20,7 @@ import math
 import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
+
 from deepbayes.models.deep_bayes.architecture import Architecture
 from deepbayes.models.deep_bayes.factorisation import Factorisation
 from deepbayes.models.deep_bayes.likelihood import LIKELIHOODS, log_likelihood

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
+from keras import ops
+
 from deepbayes.models.deep_bayes.architecture import Architecture
 from deepbayes.models.deep_bayes.dead_channels import Trim, any_fires, find_trims, trimmed_kernels
-from keras import ops
 
 _KERNEL = 5
 

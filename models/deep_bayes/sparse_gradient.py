@@ -13,6 +13,7 @@ beside the sum of |w|; beside the gradient as far as the pairs do not cancel, wh
 """
 
 import tensorflow as tf
+
 from deepbayes.models.deep_bayes.likelihood import log_likelihood
 from deepbayes.models.deep_bayes.networks import ImageDecoder
 

@@ -18,9 +18,9 @@ from deepbayes.reproduction.compare import (
     Comparison,
     compare,
     earlier,
-    identity,
+    experiment,
     papers_figures,
-    same_run,
+    trial,
 )
 from deepbayes.reproduction.estimates import Estimate, estimates_of
 from deepbayes.reproduction.paper_tables import METRICS
@@ -65,9 +65,9 @@ def compared(folders: list[Path], against: Path | None = None) -> tuple[list[Com
     else:
         before = _estimates([against])
         reference = earlier(before, against)
-        pairs = [(e, reference.get(same_run(e), reference.get(identity(e)))) for e in estimates]
-        there = {identity(e) for e in estimates}
-        gone = list({identity(e): e for e in before if identity(e) not in there}.values())
+        pairs = [(e, reference.get(trial(e), reference.get(experiment(e)))) for e in estimates]
+        there = {experiment(e) for e in estimates}
+        gone = list({experiment(e): e for e in before if experiment(e) not in there}.values())
     comparisons = [compare(estimate, ref, to_the_paper) for estimate, ref in pairs if ref is not None]
     if not comparisons:
         raise UsageError(
@@ -97,7 +97,7 @@ def _estimates(folders: list[Path]) -> list[Estimate]:
     by_run = {}
     for folder in dict.fromkeys(f.resolve() for f in folders):
         estimates = estimates_of(ResultsStore(folder).all()) if folder.is_dir() else []
-        largest = {same_run(e): e for e in sorted(estimates, key=lambda e: e.settings["num_images"])}
+        largest = {trial(e): e for e in sorted(estimates, key=lambda e: e.settings["num_images"])}
         by_run |= {(run, e.settings["num_images"]): e for run, e in largest.items()}
     if not by_run:
         raise UsageError(f"no results in {_listed(folders)}; make some: ./run_experiments.sh detect --protocol paper")

@@ -10,6 +10,7 @@ import matplotlib
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
+
 from deepbayes.experiments.reporting.figures import save, style
 from deepbayes.experiments.reporting.tables import Table
 from deepbayes.reference.published import PAPER_CLASSIFIERS
