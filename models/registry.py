@@ -148,8 +148,8 @@ def options_in_name(name: str) -> dict[str, int]:
 
 
 def place(name: str) -> int:
-    """Where a name stands in tables: registered ones in their order, others behind."""
-    order = list(CLASSIFIERS)
+    """Where a name stands in tables: by group, then in the order of registration; names of a user's behind."""
+    order = sorted(CLASSIFIERS, key=lambda known: GROUPS.index(CLASSIFIERS[known].group))
     base = base_name(name)
     return order.index(base) if base in CLASSIFIERS else len(order)
 

@@ -160,9 +160,11 @@ def test_where_the_longer_one_is_damaged_the_shorter_one_counts(kept):
     assert_made_again(kept, {4, 5, 8, 9, 10})
 
 
-def test_a_longer_range_takes_the_place_of_a_shorter_one_that_begins_alike(kept):
-    crafting("noise").range(0, 6, VALUE, kept)
-    assert sorted(f.name for f in kept.parent.iterdir()) == [file(kept, 0, 6).name, file(kept, 6, 8).name]
+def test_a_range_takes_up_what_is_there_of_it(kept):
+    made = crafting("noise").range(0, 6, VALUE, kept)
+    assert sorted(made) == [(0, 4), (4, 6)]
+    found = sorted(f.name for f in kept.parent.iterdir())
+    assert found == [file(kept, 0, 4).name, file(kept, 4, 6).name, file(kept, 6, 8).name]
 
 
 @pytest.mark.parametrize(

@@ -81,14 +81,19 @@ class Crafting:
     def range(
         self, first: int, last: int, value: float, partial: Path | None = None, advance=lambda n: None
     ) -> dict[tuple[int, int], tuple[np.ndarray, float]]:
-        """Images `first` to `last` - 1, kept beside `partial` when done: (first, last) -> images, seconds.
+        """Images `first` to `last` - 1, kept beside `partial`: ranges that make them up -> images, seconds.
+
+        What an earlier, unfinished work on them left is not made again.
 
         Raises:
           UsageError: the range is outside the run's images.
         """
         if not 0 <= first < last <= len(self.images):
             raise UsageError(f"the range {first}:{last} is outside the run's images, 0:{len(self.images)}")
-        return self._range((first, last), value, (partial, partial), advance)
+        found = {k: v for k, v in find_ranges(partial, self.images.x.shape).items() if first <= k[0] and k[1] <= last}
+        for gap in _missing(found, last, first):
+            found |= self._range(gap, value, (partial, partial), advance)
+        return found
 
     def _range(self, bounds: tuple[int, int], value: float, partials: tuple, advance) -> dict:
         """`range`, unfinished work kept beside the first of `partials`, the finished range beside the second."""
@@ -137,14 +142,14 @@ def remove_partial(partial: Path) -> None:
         file.unlink(missing_ok=True)
 
 
-def _missing(found, n: int) -> list[tuple[int, int]]:
-    """The ranges that are not found, ascending."""
-    gaps, start = [], 0
+def _missing(found, last_of_all: int, start: int = 0) -> list[tuple[int, int]]:
+    """The ranges from `start` on that are not found, ascending."""
+    gaps = []
     for first, last in sorted(found):
         if first > start:
             gaps.append((start, first))
         start = last
-    return [*gaps, (start, n)] if start < n else gaps
+    return [*gaps, (start, last_of_all)] if start < last_of_all else gaps
 
 
 def _range_files(partial: Path | None) -> dict[tuple[int, int], Path]:
