@@ -25,6 +25,16 @@ except PackageNotFoundError:
     sys.exit(1)
 '
 
+prints_text_only() { # help or the version: no package is needed. `test` hands its arguments on to pytest
+    [[ ${1:-} == test ]] && return 1
+    [[ $# -eq 0 || $1 == --version ]] && return
+    local argument
+    for argument in "$@"; do
+        [[ $argument == -h || $argument == --help ]] && return
+    done
+    return 1
+}
+
 pick_python() { # the first supported interpreter, as "python"
     local candidate
     for candidate in python python3 python3.13 python3.12 python3.11; do
@@ -55,7 +65,7 @@ use_environment() { # .venv, made where it is missing or lacks something; two at
         if ! has_requirements "$own"; then
             echo "making .venv with $("$python" --version)" >&2
             "$python" -m venv "$root/.venv"
-            echo "installing $requirements into .venv (about 2 GB on disk; a minute or a few)" >&2
+            echo "installing $requirements into .venv (about 3 GB on disk; a minute or a few)" >&2
             "$own" -m pip install --quiet --disable-pip-version-check -r "$root/$requirements"
         fi
         exec 9>&-
@@ -64,9 +74,8 @@ use_environment() { # .venv, made where it is missing or lacks something; two at
 }
 
 pick_python
-case ${1:-} in
-    "" | -h | --help) ;; # help needs nothing installed
-    *) has_requirements "$python" || use_environment ;;
-esac
+if ! prints_text_only "$@"; then
+    has_requirements "$python" || use_environment
+fi
 export PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH}
 exec "$python" -P -m deepbayes "$@" # -P: nothing in the working directory takes a module's place

@@ -150,7 +150,10 @@ def _detected(result: dict) -> Iterator[Estimate]:
 
 
 def _over_a_grid(results: list[dict]) -> Iterator[Estimate]:
-    """Minimum perturbations, and accuracy over all eps up to one (Tables 1, 2), where all of the paper's are."""
+    """Minimum perturbations, and accuracy over all eps up to one (Tables 1, 2), where all of the paper's are.
+
+    Of the user's own images, which are no data set by name, the usual eps are not known here: they have neither.
+    """
     clean, grids = {}, {}
     for result in results:
         s = result["settings"]
@@ -162,10 +165,10 @@ def _over_a_grid(results: list[dict]) -> Iterator[Estimate]:
             grids.setdefault((*kind, (attack_of(s), student)), {})[s["eps"]] = result
     for (*kind, _), by_value in grids.items():
         before, settings = clean.get(tuple(kind)), next(iter(by_value.values()))["settings"]
-        wanted = DATASETS[settings["dataset"]].eps_grid
-        if before is None or not set(wanted) <= by_value.keys():
+        data = DATASETS.get(settings["dataset"])
+        if before is None or data is None or not set(data.eps_grid) <= by_value.keys():
             continue
-        by_value = {v: by_value[v] for v in wanted}
+        by_value = {v: by_value[v] for v in data.eps_grid}
         only_right = PROTOCOLS[settings["protocol"]["name"]].detection.only_right_before
         smallest, key = minimum_perturbations(before, by_value, only_right), key_of(settings, "min_linf_mean")
         if n := len(smallest):

@@ -122,4 +122,4 @@ def in_lines(table: Table) -> Table:
     names = "|".join(name.replace("_", " ") for name in PARAMETER_NAMES)
     heads = [re.sub(rf",? (?=({names}) )", "\n", head) for head in table.heads]
     rows = [[name, *(c.replace(_BETWEEN, "\n") for c in cells)] for name, *cells in table.rows]
-    return replace(table, heads=heads, rows=rows)
+    return replace(table, heads=heads, rows=rows, has_lines=True)

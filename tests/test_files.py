@@ -13,12 +13,15 @@ NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
 TEXT = st.text() | st.text('[]{}\n\t -,12"\\')  # the second: what looks like an array of numbers
 VALUES = st.recursive(
     st.none() | st.booleans() | NUMBERS | TEXT,
-    lambda inner: st.lists(inner) | st.lists(st.integers(), min_size=1) | st.dictionaries(TEXT, inner),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.lists(st.integers(), min_size=1) | st.dictionaries(TEXT, inner, max_size=3)
+    ),
+    max_leaves=8,
 )
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(st.dictionaries(TEXT, VALUES))
+@given(st.dictionaries(TEXT, VALUES, max_size=3))
 @example({"victim": "[ 1, 2 ]", "[\n 1\n]": ["[ -1 ]", "\n[", 1, "]\n"]})
 def test_what_is_written_is_read_again(tmp_path, content):
     write_json(tmp_path / "content.json", content)

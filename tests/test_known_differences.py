@@ -8,11 +8,13 @@ from xml.etree import ElementTree
 import pytest
 from test_compare import figure
 
+from conftest import put
 from deepbayes.experiments.command_line import main
+from deepbayes.experiments.measurements.intervals import rate
 from deepbayes.models.files import FileError
-from deepbayes.reproduction import known_differences as module
 from deepbayes.reproduction.collect import COMMITTED
 from deepbayes.reproduction.compare import INCOMPARABLE, KNOWN, OUTSIDE, WITHIN, Reference, compare
+from deepbayes.reproduction.regression import known_differences as module
 from deepbayes.reproduction.regression.command import compared
 from deepbayes.reproduction.regression.known_differences import (
     anchors_of,
@@ -145,8 +147,6 @@ def test_against_an_earlier_folder_nothing_is_known(tmp_path):
             copy = folder / "mnist" / "DBX" / file.name
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_text(file.read_text())
-    result = json.loads(moved.read_text())
-    result["accuracy"] |= {"rate": 0.8, "count": 800, "low": 0.77, "high": 0.83}
-    (after / "mnist" / "DBX" / moved.name).write_text(json.dumps(result))
+    assert put(after, json.loads(moved.read_text()) | {"accuracy": rate(800, 1_000)}).name == moved.name
     assert Counter(c.verdict for c in compared([after], before)[0]) == {WITHIN: 1, OUTSIDE: 1}
     assert Counter(c.verdict for c in compared([after])[0]) == {WITHIN: 1, KNOWN: 1}

@@ -59,7 +59,8 @@ def test_a_measured_part_is_written_anew_and_the_text_around_it_stays():
 def test_hours_of_gpus_are_counted_apart_from_those_of_cores(monkeypatch):
     results = [r for r in ResultsStore(COMMITTED).all() if _is(r, "fgsm", 1000)]
     (one,) = results
-    on = lambda device: one | {"device": device, "seconds": {"attack": 1800.0, "evaluation": 1800.0}}  # noqa: E731
+    hour = {"seconds": {"attack": 1800.0, "evaluation": 1800.0}}
+    on = lambda device: one.to_json() | hour | {"device": device}  # noqa: E731
     rows = {}
     for devices in (["CPU (1 core)"], ["2 GPU (NVIDIA A100-SXM4-40GB), XLA"], ["CPU (4 cores)", "1 GPU (T4), XLA"]):
         monkeypatch.setattr(docs_pages, "_results", lambda devices=devices: [on(device) for device in devices])

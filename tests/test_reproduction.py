@@ -15,6 +15,7 @@ import pytest
 from rich.console import Console
 from test_compare import figure
 
+from conftest import put
 from deepbayes.experiments.command_line import main
 from deepbayes.experiments.measurements.intervals import rate
 from deepbayes.experiments.store.results import ResultsStore, settings_hash
@@ -31,12 +32,30 @@ from deepbayes.reproduction.required_runs import own_weights, why_not_measured
 
 @pytest.fixture(autouse=True)
 def no_results_that_come_with_the_project(tmp_path, monkeypatch):
-    for module in ("collect", "regression"):
+    for module in ("collect", "regression.command"):
         monkeypatch.setattr(f"deepbayes.reproduction.{module}.COMMITTED", tmp_path / "none")
 
 
 def run(*arguments) -> int:
     return main.main([str(a) for a in arguments])
+
+
+def changed(file: Path, changed_settings: dict | None = None, **content) -> Path:
+    """Makes a stored result another one, of other settings or other content; returns its file."""
+    old = json.loads(file.read_text())
+    file.unlink()
+    return put(file.parents[2], old | content | {"settings": old["settings"] | (changed_settings or {})})
+
+
+def settings_of(file: Path) -> dict:
+    return json.loads(file.read_text())["settings"]
+
+
+def with_right_only(n: int, clean: dict) -> dict:
+    """What changes of a clean result where only the first n of its images are right."""
+    y = clean["labels"]
+    predictions = [label if k < n else (label + 1) % 10 for k, label in enumerate(y)]
+    return {"predictions": predictions, "accuracy": rate(n, len(y))}
 
 
 GRID = ("0.1", "0.2", "0.3", "0.4", "0.5")
@@ -60,9 +79,7 @@ def as_official(results, tmp_path):
     folder = tmp_path / "official"
     shutil.copytree(results / "mnist5k", folder / "mnist")
     for file in folder.rglob("*-*.json"):
-        content = json.loads(file.read_text())
-        content["settings"]["dataset"] = "mnist"
-        file.write_text(json.dumps(content))
+        changed(file, {"dataset": "mnist"})
     return folder
 
 
@@ -129,13 +146,13 @@ def test_figures_of_another_guards_or_sources_weights_do_not_count(as_official):
 
     assert shown() == {"DFX", "DBX"}
     for file in as_official.rglob("*_guard_*.json"):
-        content = json.loads(file.read_text())
-        content["settings"]["detection"]["guard_settings"]["weights_sha256"] = "of somebody else"
-        file.write_text(json.dumps(content))
+        detection = settings_of(file)["detection"]
+        guard = detection["guard_settings"] | {"weights_sha256": "of somebody else"}
+        changed(file, {"detection": detection | {"guard_settings": guard}})
     for file in as_official.rglob("transfer_*.json"):
-        content = json.loads(file.read_text())
-        content["settings"]["through"]["settings"]["weights_sha256"] = "of somebody else"
-        file.write_text(json.dumps(content))
+        through = settings_of(file)["through"]
+        source = through["settings"] | {"weights_sha256": "of somebody else"}
+        changed(file, {"through": through | {"settings": source}})
     assert shown() == set()
 
 
@@ -146,9 +163,7 @@ def test_results_that_the_paper_has_none_of_have_no_key(attack):
 
 def test_weights_that_do_not_count_are_not_shown(as_official, tmp_path, capsys):
     for file in as_official.rglob("*-*.json"):
-        content = json.loads(file.read_text())
-        content["settings"]["weights_sha256"] = "of somebody else"
-        file.write_text(json.dumps(content))
+        changed(file, {"weights_sha256": "of somebody else"})
     assert run("table", "F.1", "--classifiers", "DFX", "--output", as_official) == 0
     assert "protocol paper" not in capsys.readouterr().out
 
@@ -162,17 +177,16 @@ def test_a_cw_attack_that_never_succeeds_has_been_measured():
     assert (found["l2_mean"].value, found["accuracy_percent"].value) == (None, 100.0)
 
 
-def test_results_on_a_data_set_that_the_paper_has_not_are_left_aside(as_official, monkeypatch):
+@pytest.mark.parametrize("dataset", ["fashion_mnist", "own_images"])
+def test_results_on_a_data_set_that_the_paper_has_not_are_left_aside(dataset, as_official, monkeypatch):
     before = len(accepted_estimates(as_official))
-    for file in (as_official / "mnist").rglob("fgsm_*.json"):
-        content = json.loads(file.read_text())
-        content["settings"]["dataset"] = "fashion_mnist"
-        file.write_text(json.dumps(content))
+    for file in [f for kind in ("fgsm", "clean") for f in (as_official / "mnist").rglob(f"{kind}*-*.json")]:
+        changed(file, {"dataset": dataset})
     usual = collect.usable_card
 
-    def card(dataset, name, folder, **options):
-        trained = {"sha256": "of one's own", "training": {"epochs": 1}}
-        return trained if dataset == "fashion_mnist" and folder else usual(dataset, name, folder, **options)
+    def card(of, name, folder, **options):
+        trained = {"name": name, "sha256": "of one's own", "training": {"epochs": 1}}
+        return trained if of == dataset and folder else usual(of, name, folder, **options)
 
     monkeypatch.setattr("deepbayes.reproduction.collect.usable_card", card)
     assert 0 < len(accepted_estimates(as_official)) < before
@@ -188,9 +202,7 @@ def test_no_answer_is_no(monkeypatch, tmp_path):
 @pytest.mark.parametrize("victim", ["my_zoo", "a_z", "b_z1x"])
 def test_a_users_model_may_have_any_name(victim, as_official):
     for file in as_official.rglob("fgsm_*.json"):
-        content = json.loads(file.read_text())
-        content["settings"]["victim"] = victim
-        file.write_text(json.dumps(content))
+        changed(file, {"victim": victim})
     assert ("fgsm", "accuracy_percent") not in {(k.attack, k.metric) for k in best(accepted_estimates(as_official))}
 
 
@@ -252,7 +264,7 @@ def test_what_is_missing_is_listed_with_hours_and_not_run_unasked(tmp_path, caps
 def test_latent_sizes_without_weights_are_trained_first(tmp_path, capsys):
     assert run("table", "A.2", "--dim-z", "16", "--classifiers", "DBX", "--epochs", 3, "--output", tmp_path) == 0
     error = capsys.readouterr().err
-    train = "train --dataset mnist --epochs 3 --learning-rate 0.0001 --kl-warmup 1 --classifiers DBX --dim-z 16"
+    train = "train --dataset mnist --epochs 3 --classifiers DBX --dim-z 16"
     evaluate = f"evaluate --dataset mnist --classifiers DBX --dim-z 16 --weights {tmp_path}/training/mnist"
     assert 0 <= error.index(train) < error.index(evaluate)
 
@@ -263,7 +275,7 @@ def test_figures_of_weights_trained_for_fewer_epochs_count_where_those_were_aske
     def card(dataset, name, folder, **options):
         if folder is None:
             raise FileError("none ship")
-        return {"sha256": sha256.get(name), "training": {"epochs": 3}}
+        return {"name": name, "sha256": sha256.get(name), "training": {"epochs": 3}}
 
     monkeypatch.setattr("deepbayes.reproduction.collect.usable_card", card)
     assert accepted_estimates(as_official) == []
@@ -337,10 +349,12 @@ def test_a_regression_lists_its_figures_in_one_order_whatever_the_age_of_the_fil
 
 def test_a_regression_counts_a_figure_once_on_the_most_images_and_a_folder_once(as_official):
     (clean,) = (as_official / "mnist" / "DFX").glob("clean-*.json")
-    for changed in ({"num_images": 10}, {"seed": 1}):
-        content = json.loads(clean.read_text())
-        content["settings"] |= changed
-        clean.with_name(f"clean-{next(iter(changed))}.json").write_text(json.dumps(content))
+    whole = json.loads(clean.read_text())
+    y, predictions = (whole[name][:10] for name in ("labels", "predictions"))
+    right = sum(label == predicted for label, predicted in zip(y, predictions, strict=True))
+    half = {"n": 10, "labels": y, "predictions": predictions, "accuracy": rate(right, 10)}
+    put(as_official, whole | half | {"settings": whole["settings"] | {"num_images": 10}})
+    put(as_official, whole | {"settings": whole["settings"] | {"seed": 1}})
     found = compared([as_official, as_official / "mnist" / ".."])[0]
     runs = [c.estimate.settings for c in found if c.estimate.key[1:3] == ("DFX", "clean")]
     assert sorted((s["num_images"], s["seed"]) for s in runs) == [(20, 0), (20, 1)]
@@ -357,13 +371,13 @@ def test_a_regression_against_itself_is_within(results, tmp_path, capsys):
     assert "http" not in page.replace("http-equiv", "")  # one file, nothing to fetch
 
 
-def _copied(file: Path, **changed) -> None:
-    """A result beside itself, with other settings and all its images wrong."""
+def _copied(file: Path, **changed_settings) -> dict:
+    """Puts a result beside itself, with other settings and all its images wrong; returns these settings."""
     content = json.loads(file.read_text())
-    content["settings"] |= changed
-    n = content["n"]
-    content |= {"accuracy": rate(0, n), "predictions": [(label + 1) % 10 for label in content.get("labels", [0] * n)]}
-    file.with_name(f"{file.stem.split('-')[0]}-0123456789.json").write_text(json.dumps(content))
+    n, settings = content["n"], content["settings"] | changed_settings
+    wrong = {"accuracy": rate(0, n), "predictions": [(label + 1) % 10 for label in content.get("labels", [0] * n)]}
+    put(file.parents[2], content | wrong | {"settings": settings})
+    return settings
 
 
 def test_a_regression_holds_each_of_several_weights_against_its_own_run(results, tmp_path):
@@ -382,21 +396,18 @@ def test_a_regression_counts_images_of_two_sources_weights_apart(as_official):
     through = json.loads(moved.read_text())["settings"]["through"]
     before = len(compared([as_official], as_official)[0])
     (source,) = (as_official / "mnist" / "DFX").glob("fgsm_eps0.10-*.json")
-    _copied(source, weights_sha256="of somebody else")
-    there = json.loads(source.with_name("fgsm_eps0.10-0123456789.json").read_text())["settings"]
+    there = _copied(source, weights_sha256="of somebody else")
     other = through["settings"] | {"weights_sha256": there["weights_sha256"]}
     _copied(moved, through=through | {"settings": other})
     assert len(compared([as_official], as_official)[0]) == before + 2  # the source's, and what was moved
 
 
 def test_a_figure_that_moved_is_outside_and_named_everywhere(results, tmp_path, capsys):
-    changed = tmp_path / "changed"
-    shutil.copytree(results, changed)
-    (file,) = (changed / "mnist5k" / "DFX").glob("clean-*.json")
-    content = json.loads(file.read_text())
-    content["accuracy"] = rate(5, 20)
-    file.write_text(json.dumps(content))
-    assert run("regression", "--results", changed, "--against", results, "--output", tmp_path) == 1
+    later = tmp_path / "later"
+    shutil.copytree(results, later)
+    (file,) = (later / "mnist5k" / "DFX").glob("clean-*.json")
+    file = changed(file, **with_right_only(5, json.loads(file.read_text())))
+    assert run("regression", "--results", later, "--against", results, "--output", tmp_path) == 1
     assert "mnist5k DFX clean accuracy" in capsys.readouterr().out
     suite = ElementTree.parse(tmp_path / "regression.xml").getroot()
     (failed,) = [case for case in suite if case.find("failure") is not None]
@@ -404,17 +415,15 @@ def test_a_figure_that_moved_is_outside_and_named_everywhere(results, tmp_path, 
     assert "class='outside'" in (tmp_path / "regression.html").read_text()
     written = (tmp_path / "regression.md").read_text()
     assert "**Outside**" in written
-    assert f", {settings_hash(content['settings'])} |" in written.partition("**Every figure outside**")[2]
+    assert f", {settings_hash(settings_of(file))} |" in written.partition("**Every figure outside**")[2]
 
 
 def test_an_unusual_attack_has_a_name_of_its_own_and_is_not_drawn_beside_the_papers(results, tmp_path, capsys):
-    changed = tmp_path / "changed"
-    shutil.copytree(results, changed)
-    for file in (changed / "mnist5k").rglob("fgsm_eps*.json"):
-        content = json.loads(file.read_text())
-        content["settings"] |= {"targeted": True, "options": {"loss": "margin"}}
-        file.write_text(json.dumps(content))
-    assert run("regression", "--results", changed, "--against", changed, "--output", tmp_path) == 0
+    unusual = tmp_path / "unusual"
+    shutil.copytree(results, unusual)
+    for file in (unusual / "mnist5k").rglob("fgsm_eps*.json"):
+        changed(file, {"targeted": True, "options": {"loss": "margin"}})
+    assert run("regression", "--results", unusual, "--against", unusual, "--output", tmp_path) == 0
     written = (tmp_path / "regression.md").read_text()
     assert "| mnist5k DFX fgsm eps=0.1 targeted loss=margin accuracy |" in written
     assert (tmp_path / "regression.html").read_text().count("data:image/png") == 1  # ours against theirs alone

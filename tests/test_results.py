@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
 from conftest import ROOT, put
 from deepbayes.experiments.measurements.batches import batches, run
@@ -65,7 +66,7 @@ def test_a_damaged_result_is_reported_and_counts_as_none(tmp_path, capsys, damag
     ("change", "wrong"),
     [
         ({"victim": None}, "victim"),
-        ({"dataset": "svhn"}, "dataset"),
+        ({"dataset": "../svhn"}, "unknown dataset ../svhn"),
         ({"dataset": ["mnist"]}, "dataset"),
         ({"protocol": "paper"}, "protocol"),
         ({"protocol": {"name": "mine"}}, "protocol"),
@@ -245,10 +246,17 @@ def test_reading_what_was_written_is_the_identity(content):
 
 @given(st.integers(0, 500), st.integers(0, 500))
 def test_rates_have_the_intervals_of_scipy(count, more):
-    share, known = Rate.of(count, count + more), rate(count, count + more)
-    assert share.to_json() == known
+    n = count + more
+    share = Rate.of(count, n)
     assert Rate.from_json(share.to_json()) == share
-    assert share.percent() == percent(known)
+    assert share.to_json() == rate(count, n)
+    if n == 0:
+        assert (share.rate, share.low, share.high, share.percent()) == (None, None, None, "n/a")
+        return
+    wilson = binomtest(count, n).proportion_ci(0.95, "wilson")
+    assert (share.count, share.n, share.rate) == (count, n, count / n)
+    assert (share.low, share.high) == pytest.approx((wilson.low, wilson.high), abs=1e-12)
+    assert share.percent() == f"{100 * count / n:.1f}"
 
 
 # ---- results that lie ------------------------------------------------------------------------------------------------

@@ -30,25 +30,32 @@ _NAME = 16
 
 @dataclass(frozen=True)
 class Table:
-    """Title, column heads, rows of text and the caption that makes the numbers readable on their own."""
+    """Title, column heads, rows of text and the caption that makes the numbers readable on their own.
+
+    Attributes:
+      has_lines: whether heads and cells of several lines are meant so, the first column apart; else a line break is
+        part of somebody's name and shown as \\n.
+    """
 
     title: str
     heads: list[str]
     rows: list[list[str]]
     caption: str
+    has_lines: bool = False
 
     def rich(self) -> RichTable:
         """For a terminal. Names are text: brackets in them are no markup, colons no emoji."""
         title, caption = Text(_line(self.title), "table.title"), Text(_line(self.caption), "table.caption")
         table = RichTable(title=title, caption=caption, title_justify="left", caption_justify="left")
+        breaks = "\n" if self.has_lines else ""
         longest = max((len(visible(row[0])) for row in self.rows), default=0)
         # a short first column keeps its width, a long one is the first to be wrapped
         first = {"overflow": "fold", "min_width": min(longest, _NAME), "no_wrap": longest <= _NAME}
         table.add_column(Text(visible(self.heads[0])), **first)
         for head in self.heads[1:]:
-            table.add_column(Text(visible(head)), justify="right", no_wrap=True)
-        for row in self.rows:
-            table.add_row(*(Text(visible(cell)) for cell in row))
+            table.add_column(Text(visible(head, breaks)), justify="right", no_wrap=True)
+        for name, *cells in self.rows:
+            table.add_row(Text(visible(name)), *(Text(visible(cell, breaks)) for cell in cells))
         return table
 
     def markdown(self) -> str:
