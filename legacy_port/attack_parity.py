@@ -54,8 +54,12 @@ FAMILIES: dict[str, tuple[str, Callable[[re.Match], dict]]] = {
 """Kind of attack -> the form of its keys, and what they say: attack, value and options of the registry."""
 
 
-def craft(g: Golden, kind: str, match: re.Match) -> np.ndarray:
-    """Our adversarial images for a key of a golden file, under protocol 2019-code and the file's frozen noise."""
+def craft(g: Golden, kind: str, match: re.Match, x=None) -> np.ndarray:
+    """Our adversarial images for a key of a golden file, under protocol 2019-code and the file's frozen noise.
+
+    Args:
+      x: images in place of the file's.
+    """
     given = FAMILIES[kind][1](match)
     attack, value, targeted = given.pop("attack"), float(given.pop("value")), bool(match["targeted"])
     plan = make_plan(attack, g.dataset, "2019-code", grid=[value], targeted=targeted, **given)
@@ -65,7 +69,13 @@ def craft(g: Golden, kind: str, match: re.Match) -> np.ndarray:
         g.target = g.target or _target(g)
         g.attacks[key] = build_craft(plan, g.target)
     with _sums_as_written():
-        return g.attacks[key](g.x, y, np.arange(len(y), dtype=np.int32), value, 0)
+        return g.attacks[key](g.x if x is None else x, y, np.arange(len(y), dtype=np.int32), value, 0)
+
+
+def rounded_otherwise(x: np.ndarray, draw: int) -> np.ndarray:
+    """Images whose pixels are moved by 2^-23, one unit of float32's rounding at 1, up or down at random."""
+    signs = np.random.default_rng(draw).choice(np.array([-1, 1], np.float32), x.shape)
+    return np.clip(x + signs * np.float32(2**-23), 0, 1)
 
 
 def _target(g: Golden) -> Target:
