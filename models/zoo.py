@@ -44,11 +44,6 @@ def file_stem(dataset: str, name: str, **options) -> str:
     return variant_name(spec, options, _sizes(spec, _dataset(dataset), {}))
 
 
-def ships(dataset: str) -> bool:
-    """Whether weights for this data set come with the project."""
-    return (SHIPPED / _dataset(dataset).weights_of).is_dir()
-
-
 def weight_file(dataset: str, name: str, path: Path | None = None, **options) -> Path:
     """Where weights are: `path` itself where it is a file, else in that folder, else among those that ship."""
     if path is not None and path.suffix == ".npz":

@@ -80,7 +80,7 @@ class Context:
         return [*map(self._registered, self.run.classifiers), *map(self._users, self.run.victim_models)]
 
     def _registered(self, name: str) -> Loader:
-        r, folder = self.run, weights_folder(self.run, self.dataset)
+        r, folder = self.run, weights_folder(self.run, self.dataset, name)
         zoo.usable_card(self.dataset, name, folder, **r.classifier_options)
         options = {**r.classifier_options, **self.protocol.classifier_options()}
         return name, lambda: zoo.load_classifier(self.dataset, name, folder, **options)
@@ -118,15 +118,15 @@ def check_classifiers(run: RunSettings, dataset: str) -> None:
     check_options(run)
     for name in run.classifiers:
         classifier_spec(name)
-        zoo.usable_card(dataset, name, weights_folder(run, dataset), **run.classifier_options)
+        zoo.usable_card(dataset, name, weights_folder(run, dataset, name), **run.classifier_options)
     stems = [file.stem for file in run.victim_models]
     if twice := {name for name in (*run.classifiers, *stems) if [*run.classifiers, *stems].count(name) > 1}:
         raise UsageError(f"two classifiers are called {', '.join(sorted(twice))}: rename the Keras model's file")
 
 
-def weights_folder(run: RunSettings, dataset: str) -> Path | None:
-    """The folder that was named; None where weights ship; else where `train` puts them."""
-    if run.weights or zoo.ships(dataset):
+def weights_folder(run: RunSettings, dataset: str, name: str) -> Path | None:
+    """The folder that was named; None where this classifier's weights ship; else where `train` puts them."""
+    if run.weights or zoo.weight_file(dataset, name, None, **run.classifier_options).exists():
         return run.weights
     return run.output / "training" / dataset
 
