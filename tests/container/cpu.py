@@ -134,7 +134,7 @@ def test_requirements_are_a_layer_of_their_own_that_the_test_image_shares(cpu):
 
 
 def test_debians_fashion_mnist_passes_its_test_in_the_test_image(cpu):
-    command = ["./run_experiments.sh", "test", "tests/test_data.py", "-k", "debian"]
+    command = ["./run_experiments.sh", "test", "tests/test_data.py", "-k", "fashion_mnist_from_debians_package"]
     assert "1 passed" in sh(*RUN, "test", *command).stdout
 
 
