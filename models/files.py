@@ -80,9 +80,15 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
             return {name: arrays[name] for name in arrays.files}
     except FileNotFoundError:
         raise FileError(f"{path} does not exist") from None
-    except (OSError, ValueError, EOFError, KeyError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+    except _UNREADABLE as error:
         raise FileError(f"{path} is damaged ({error})") from None
 
 
 def file_sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+_UNREADABLE = (
+    OSError, ValueError, EOFError, KeyError, AttributeError, zipfile.BadZipFile, zlib.error,
+    RuntimeError,  # a damaged header may promise a password, or a compression that nobody has
+)  # fmt: skip

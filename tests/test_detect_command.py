@@ -205,7 +205,7 @@ def test_noise_is_told_from_digits_by_its_density(tmp_path):
 def test_without_fashion_mnist_noise_alone_is_taken_and_said(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(fashion_mnist, "DEBIAN", tmp_path)
     assert run("ood", "--classifiers", "DFX", *FEW, "--output", tmp_path / "r") == 0
-    assert "Fashion-MNIST is not at hand: noise alone" in capsys.readouterr().err
+    assert "fashion_mnist is not at hand: left out (--against fashion_mnist downloads it)" in capsys.readouterr().err
     assert [f.name[:10] for f in (tmp_path / "r").glob("*/*/ood_*.json")] == ["ood_noise-"]
 
 

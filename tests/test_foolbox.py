@@ -35,7 +35,7 @@ def victim():
 
 def ours(module, net, x, y, value, **options):
     target = Target(lambda v, index, seed: net(v, training=False), 10)
-    values = ATTACKS[module.__name__.split(".")[1]].defaults("paper") | options
+    values = ATTACKS[module.__name__.split(".")[-1]].defaults("paper") | options
     attacked = module.build(target, SimpleNamespace(**values))(x, y, np.arange(len(x), dtype=np.int32), value, 0)
     return attacked, np.mean(net(attacked).numpy().argmax(axis=1) != y)
 

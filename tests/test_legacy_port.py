@@ -240,7 +240,10 @@ def test_the_chain_of_2019_leaves_its_files_where_2019_did(at, mnist_dir, monkey
     index = files.read_index(at / "test_attacks/data_ind/mnist_bayes_K10_D_cnn.pkl")
     assert 500 < len(index) < 10_000
     shown = capsys.readouterr()
-    assert "this is: ./run_experiments.sh train --dataset mnist --classifiers DFX --epochs 2" in shown.err
+    assert (
+        "this is: ./run_experiments.sh train --dataset mnist --classifiers DFX --protocol 2019-code --epochs 2"
+        in shown.err
+    )
     assert "this is: ./run_experiments.sh fgsm --dataset mnist --classifiers DFX --protocol 2019-code" in shown.err
     assert "weights: " + str(at / "save") in shown.err
     assert "TP_logpx             N/A" in shown.out

@@ -37,7 +37,10 @@ def test_the_card_says_what_the_file_is(saved):
 
 
 def test_missing_weights_are_named(tmp_path):
-    with pytest.raises(FileError, match=r"no weights at .*GFY\.npz: train them"):
+    with pytest.raises(
+        FileError,
+        match=r"no weights at .*GFY\.npz: train it first, about .*: \./run_experiments\.sh train --dataset tiny --classifiers GFY",
+    ):
         zoo.load_classifier("tiny", "GFY", tmp_path)
 
 
@@ -81,8 +84,8 @@ def test_unknown_names_list_the_known_ones():
 
 
 def test_another_latent_size_is_another_file():
-    assert zoo.weight_file("mnist", "GBZ", None, {"dim_z": 32}).name == "GBZ_z32.npz"
-    assert zoo.weight_file("mnist", "GBZ", None, {"dim_z": 64}) == zoo.weight_file("mnist5k", "GBZ")
+    assert zoo.weight_file("mnist", "GBZ", dim_z=32).name == "GBZ_z32.npz"
+    assert zoo.weight_file("mnist", "GBZ", dim_z=64) == zoo.weight_file("mnist5k", "GBZ")
 
 
 def test_initial_weights_are_a_function_of_the_seed():
