@@ -38,10 +38,10 @@ def arguments(command: str, settings: RunSettings) -> list[str]:
         add("classifiers", *s.classifiers)
     if s.victim_models:
         add("victim_model", *s.victim_models)
-    if s.attack:
-        _add_attack(add, command, s)
     if s.protocol != "corrected":
         add("protocol", s.protocol)
+    if s.attack:
+        _add_attack(add, command, s)
     if command == "train":
         _add_training(add, s.training)
     elif command not in _WITHOUT_IMAGES:
