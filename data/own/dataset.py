@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from deepbayes.data.checks import Images, from_pixels, pixel_sha256
+from deepbayes.data.checks import Images, from_pixels, labels_sha256, pixel_sha256
 from deepbayes.data.own.options import OwnDataOptions, shown
 from deepbayes.data.own.parts import check_parts, check_patients, positions, split, without_copies
 from deepbayes.data.own.picture import common_colour, to_colour
@@ -108,7 +108,7 @@ def own_dataset(source: Path, options: OwnDataOptions, advance: Callable[[int], 
     clipped, sizes = float(np.mean([p.clipped for p in pictures])), dict(Counter(p.size for p in pictures))
     return OwnData(
         name, train.x.shape[1:], reading.classes, train, test,
-        {"train": _labels_sha256(train), "test": _labels_sha256(test)},
+        {"train": labels_sha256(train.y), "test": labels_sha256(test.y)},
         Facts(dropped, leaked, reading.skipped, reading.ignored, clipped, sizes),
     )  # fmt: skip
 
@@ -141,7 +141,3 @@ def _as_images(pixels, labels, index, name) -> Images:
     if pixels.dtype == np.uint8:
         return replace(from_pixels(pixels, labels, name), index=index)
     return Images(pixels, labels, index, name, pixel_sha256(pixels))
-
-
-def _labels_sha256(images: Images) -> str:
-    return hashlib.sha256(images.y.astype("<i8").tobytes()).hexdigest()

@@ -6,7 +6,7 @@ feature vectors (the paper's fusion models, section 4.3) there is no tower, and 
 layers.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,10 @@ class Architecture:
     def feature_size(self) -> int:
         """Length of what a tower hands to a head."""
         return self.dim_hidden if self.is_image else self.input_shape[0]
+
+    def as_json(self) -> dict:
+        """The sizes as a card holds them: tuples as lists."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
 
     def image_sizes(self) -> list[tuple[int, int]]:
         """(height, width) from the input down through each stride-2 convolution: 28, 14, 7, 4 for MNIST."""

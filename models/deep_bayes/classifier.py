@@ -1,7 +1,7 @@
 """A deep Bayes model as a `Classifier`: noise by (seed, position of the image), a cheap gradient for attacks."""
 
 import math
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import tensorflow as tf
 
@@ -84,9 +84,7 @@ class DeepBayesClassifier(Classifier):
         return self.model.trainable_variables
 
     def card(self):
-        sizes = asdict(self.model.architecture)
-        as_json = {k: list(v) if isinstance(v, tuple) else v for k, v in sizes.items()}
-        return {"architecture": as_json, "likelihood": self.model.likelihood}
+        return {"architecture": self.model.architecture.as_json(), "likelihood": self.model.likelihood}
 
     def ready(self) -> None:
         if not _on_gpu():  # unmeasured there

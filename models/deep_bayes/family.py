@@ -1,6 +1,6 @@
 """The deep Bayes classifiers as registered: one entry a factorisation. Imports no array library."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from deepbayes.models.classifier import LOG_JOINT, POSTERIOR, SAMPLES
 from deepbayes.models.deep_bayes.architecture import architecture_for
@@ -15,12 +15,9 @@ KEYWORDS = ("log_prior_y", "likelihood", "initialiser")
 
 
 def sizes(shape, classes: int, options) -> dict:
-    """Sizes of the networks as a card holds them: tuples as lists."""
+    """Sizes of the networks as a card holds them."""
     usual = architecture_for(shape, classes)
-    dim_z = options.get("dim_z")
-    return {
-        k: list(v) if isinstance(v, tuple) else v for k, v in asdict(replace(usual, dim_z=dim_z or usual.dim_z)).items()
-    }
+    return replace(usual, dim_z=options.get("dim_z") or usual.dim_z).as_json()
 
 
 def _spec(f: Factorisation) -> ClassifierSpec:
