@@ -6,7 +6,7 @@ sample, Adam with TensorFlow 1's epsilon. This module imports no array library.
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from deepbayes.data.registry import Dataset
@@ -69,8 +69,7 @@ def recipe(dataset: str, classifier: str, overrides: Mapping[str, Any] | None = 
     keys = ((dataset, classifier), (dataset, ANY), (ANY, classifier), (ANY, ANY))
     found = next((RECIPES[key] for key in keys if key in RECIPES), None)
     if found is None:
-        required = {f.name for f in fields(Recipe)} & {"epochs", "learning_rate"}
-        if missing := sorted(required - given.keys()):
+        if missing := sorted({"epochs", "learning_rate"} - given.keys()):
             flags = " and ".join(f"--{m.replace('_', '-')}" for m in missing)
             raise NoRecipe(f"{classifier} has no recipe for {dataset}: give {flags}, or register one (register_recipe)")
         return Recipe(**given)

@@ -49,10 +49,6 @@ def _prepare(gpus) -> None:
     tf.config.optimizer.set_jit("autoclustering")
 
 
-def on_gpu() -> bool:
-    return bool(tf.config.list_physical_devices("GPU"))
-
-
 def memory_bytes() -> int:
     """Memory that may be used: the machine's or, where it is less, the container's; 8 GiB where nobody says."""
     try:
