@@ -7,8 +7,8 @@ import importlib
 import os
 from pathlib import Path
 
+from deepbayes import PROGRAM, ROOT
 from deepbayes.experiments.command_line.main import run_safely
-from deepbayes.experiments.command_line.parser import ROOT
 from deepbayes.models.deep_bayes.factorisation import SEVEN_NAMES
 
 
@@ -19,7 +19,7 @@ def main(arguments: list[str]) -> int:
 
 def parse(arguments: list[str]) -> argparse.Namespace:
     text = "How fast ours is beside a plain port, both timed in turns in one run."
-    parser = argparse.ArgumentParser("./run_experiments.sh benchmark", description=text)
+    parser = argparse.ArgumentParser(f"{PROGRAM} benchmark", description=text)
     add = parser.add_argument
     add("--classifiers", nargs="+", choices=SEVEN_NAMES, default=list(SEVEN_NAMES), metavar="NAME", help="default: all")
     add("--rounds", type=int, default=7, metavar="N", help="turns of each contender (default 7)")

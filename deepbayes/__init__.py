@@ -4,10 +4,14 @@ import importlib
 from pathlib import Path
 
 __all__ = ["attack", "load_classifier"]
-_CHECKOUT = Path(__file__).resolve().parent.parent
-if (_CHECKOUT / "pyproject.toml").exists():  # models/, attacks/ ... stand beside this folder; installed, they are in it
-    __path__.append(str(_CHECKOUT))
-
+ROOT = Path(__file__).resolve().parent.parent
+"""The checkout, where this is one."""
+CHECKOUT = (ROOT / "pyproject.toml").exists()
+"""Whether this runs from a checkout; installed, the working directory takes its place."""
+PROGRAM = "./run_experiments.sh" if CHECKOUT else "deepbayes"
+"""What a user types before a command: messages that say what to run begin with it."""
+if CHECKOUT:  # models/, attacks/ ... stand beside this folder; installed, they are in it
+    __path__.append(str(ROOT))
 
 _WHERE = {"attack": "deepbayes.experiments.api", "load_classifier": "deepbayes.models.zoo"}
 

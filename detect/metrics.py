@@ -1,4 +1,4 @@
-"""What a detector is worth: rates over images or over classes, ROC, and the errors that nobody notices."""
+"""What a detector is worth: rates over images or over classes, ROC, and the errors that nobody detects."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from deepbayes import PROGRAM
 from deepbayes.attacks.registry import ATTACKS
 from deepbayes.data.checks import Images
 from deepbayes.data.registry import DATASETS
@@ -70,7 +71,7 @@ def _attack(options, settings: AttackSettings, file_name: str) -> int:
 
 
 def detect_attacks_logp(options) -> int:
-    """What the guard notices of an attack file; with --save the detection file is written."""
+    """What the guard detects of an attack file; with --save the detection file is written."""
     path = files.attack_path(Path.cwd(), options.data, options.victim, options.attack, options.targeted)
     if not path.exists():
         raise FileError(f"{path} does not exist; make it: legacy attack --save")
@@ -123,7 +124,7 @@ def extract_index(options) -> int:
     """Writes the positions of the test images that a victim gets right."""
     context = _context(options, "evaluate", options.victim)
     victim = _victim(options.data, options.victim)
-    clean = measure_clean(context, victim, victim.graph_of("logits"))
+    clean = measure_clean(context, victim)
     right = context.images.index[np.array(clean["predictions"]) == context.images.y]
     path = files.index_path(Path.cwd(), options.data, f"{options.victim}_cnn")
     files.write_pickle(path, right)
@@ -142,7 +143,7 @@ def _context(options, command: str, victim: str, **settings) -> Context:
         num_images=getattr(options, "num_images", None), batch_size=options.batch_size, seed=options.seed,
         protocol=PROTOCOL.name, **settings,
     )  # fmt: skip
-    say("this is: ./run_experiments.sh " + shlex.join(arguments(command, modern)))
+    say(f"this is: {PROGRAM} " + shlex.join(arguments(command, modern)))
     # its weights may be a 2019 checkpoint instead of those that ship: `_victim` finds them, and says what is missing
     return open_context(replace(modern, classifiers=()))
 
@@ -167,7 +168,7 @@ def _victim(dataset: str, victim: str) -> Classifier:
         training = f"vae_mnist {letter}" if dataset == "mnist" else f"vae_cifar_binary {letter}"
         raise FileError(
             f"no checkpoint at {paths[0]}, nor in the parent folder, and no {name} of these sizes ships for {dataset}: "
-            f"put 2019's there, or, for the usual sizes, train one: ./run_experiments.sh legacy {training}"
+            f"put 2019's there, or, for the usual sizes, train one: {PROGRAM} legacy {training}"
         )
     if path is None:
         say(f"no checkpoint at {paths[0]}, nor in the parent folder: taking the {name} that ships")

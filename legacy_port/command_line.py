@@ -18,7 +18,9 @@ import importlib
 import sys
 from pathlib import Path
 
+from deepbayes import PROGRAM
 from deepbayes.experiments.command_line.main import run_safely
+from deepbayes.experiments.command_line.parser import default_data_dir
 from deepbayes.experiments.command_line.types import calibration_count, count, not_negative, positive
 
 DATASETS_2019 = ("mnist", "plane_frog", "cifar10")
@@ -30,7 +32,7 @@ LATER = {
 
 def parser() -> argparse.ArgumentParser:
     main_parser = argparse.ArgumentParser(
-        prog="./run_experiments.sh legacy", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog=f"{PROGRAM} legacy", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = main_parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name in ("vae_mnist", "vae_cifar_binary"):
@@ -79,7 +81,7 @@ def _data_and_batch(command, data: str) -> None:
 
 
 def _ours(command) -> None:
-    command.add_argument("--data-dir", type=Path, metavar="DIR")
+    command.add_argument("--data-dir", type=Path, default=default_data_dir(), metavar="DIR")
     command.add_argument("--seed", type=int, default=0, metavar="S")
 
 

@@ -3,6 +3,7 @@
 import shlex
 from pathlib import Path
 
+from deepbayes import PROGRAM
 from deepbayes.experiments.command_line.write_command import arguments
 from deepbayes.experiments.measurements.progress import say
 from deepbayes.experiments.runs import train
@@ -35,7 +36,7 @@ def _train(options, dataset: str) -> int:
         output=file.parent, dataset=dataset, data_dir=options.data_dir, classifiers=(name,), seed=options.seed,
         protocol="2019-code", training=training,
     )  # fmt: skip
-    say("this is: ./run_experiments.sh " + shlex.join(arguments("train", settings)))
+    say(f"this is: {PROGRAM} " + shlex.join(arguments("train", settings)))
     code = train.run(settings)
     if code == 0:
         state = read_arrays(file.parent / "training" / dataset / zoo.file_stem(dataset, name) / "checkpoint.npz")

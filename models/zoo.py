@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deepbayes import PROGRAM
 from deepbayes.data.registry import DATASETS, Dataset
 from deepbayes.models.files import FileError, file_sha256, read_arrays, read_json, write_arrays, write_json
 from deepbayes.models.recipes import NoRecipe, recipe, training_hours
@@ -138,7 +139,7 @@ def _how_to_train(data: Dataset, name: str) -> str:
     takes = f"{hours:.0f} hours" if hours >= 2 else f"{60 * hours:.0f} minutes" if hours >= 1 / 30 else "a minute"
     which = f"--data {data.source}" if data.name.startswith("own_") else f"--dataset {data.name}"
     return (
-        f"train it first, about {takes} of one core: ./run_experiments.sh train {which} --classifiers {name} (then "
+        f"train it first, about {takes} of one core: {PROGRAM} train {which} --classifiers {name} (then "
         "--weights names the folder, where it is not in --output)"
     )
 

@@ -191,7 +191,7 @@ def _published(dataset: str, classifier: str | None, attack: str, parameter: str
 
 
 def curve_of_2019(dataset: str, classifier: str) -> list[dict[str, float]]:
-    """epoch and accuracy (500 test images) as the 2019 code learns MNIST.
+    """epoch and accuracy, a share of the first 500 (GBZ) or of 1,000 (DBX) test images, as the 2019 code learns MNIST.
 
     On all 60,000 images with its own initialisation and settings, run on TF 2.21; empty where no such run is known.
     """
@@ -200,8 +200,11 @@ def curve_of_2019(dataset: str, classifier: str) -> list[dict[str, float]]:
         return []
     with open(file, newline="") as handle:
         rows = list(csv.DictReader(handle))
-    columns = {"epoch": "epoch", "accuracy": "accuracy_first_500_test_K10"}
-    return [{name: float(row[column]) for name, column in columns.items()} for row in rows]
+    share, percent = "accuracy_first_500_test_K10", "test_accuracy_percent"
+    return [
+        {"epoch": float(r["epoch"]), "accuracy": float(r[share]) if share in r else float(r[percent]) / 100}
+        for r in rows
+    ]
 
 
 def paper_images(dataset: str, attack: str = "") -> str | None:

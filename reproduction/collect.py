@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from deepbayes.experiments.command_line.parser import ROOT
+from deepbayes import ROOT
 from deepbayes.experiments.store.results import ResultsStore
 from deepbayes.models.files import FileError
 from deepbayes.models.zoo import usable_card

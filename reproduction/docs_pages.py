@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import Callable
 from functools import cache
 
+from deepbayes import ROOT
 from deepbayes.attacks.registry import ATTACKS
 from deepbayes.data.registry import DATASETS
-from deepbayes.experiments.command_line.parser import ROOT
 from deepbayes.experiments.settings.attack_plan import changed_options, value_of
 from deepbayes.experiments.store.results import ResultsStore
 from deepbayes.models.files import atomic

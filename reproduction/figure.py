@@ -11,6 +11,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
+from deepbayes import PROGRAM
 from deepbayes.experiments.measurements.progress import say
 from deepbayes.experiments.reporting.figures import save, style
 from deepbayes.experiments.reporting.transfer_tables import draw_rates
@@ -38,7 +39,7 @@ _MATRICES = {
     "tp_logit_percent": "logit detection (%) of images that fool the row's",
 }
 _LABELS = ("accuracy (%)", "mean minimum Linf", "mean L2 of successes",
-           *(f"noticed by {d} (%)" for d in ("marginal", "logit", "KL")))  # fmt: skip
+           *(f"detected by {d} (%)" for d in ("marginal", "logit", "KL")))  # fmt: skip
 
 
 def run(options: argparse.Namespace) -> int:
@@ -59,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
         if missing := [p for p in wanted if p.key not in estimates]:
             say(f"{place} lacks {len(missing)} of {len(wanted)} figures; to make them:")
             for _, arguments in steps_to(missing, options.output):
-                say(f"  ./run_experiments.sh {shlex.join(arguments)}")
+                say(f"  {PROGRAM} {shlex.join(arguments)}")
     return 0
 
 

@@ -6,7 +6,7 @@ import shlex
 import subprocess
 import sys
 
-from deepbayes.experiments.command_line.parser import ROOT
+from deepbayes import PROGRAM, ROOT
 from deepbayes.experiments.measurements.progress import print_tables, say
 from deepbayes.experiments.settings.errors import UsageError
 from deepbayes.experiments.store.results import check_writable
@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
     if not _agreed(options):
         return 0
     for _, arguments in steps:
-        say(f"\n./run_experiments.sh {shlex.join(arguments)}")
+        say(f"\n{PROGRAM} {shlex.join(arguments)}")
         command = [sys.executable, "-P", "-m", "deepbayes", *arguments]
         code = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=False).returncode
         if code:
@@ -113,7 +113,7 @@ def _list(steps: list[tuple[RequiredRun, list[str]]], num_images: int | None) ->
     for step, arguments in steps:
         takes = hours(step, num_images, speed)
         total += takes
-        say(f"  {_time(takes)}  ./run_experiments.sh {shlex.join(arguments)}")
+        say(f"  {_time(takes)}  {PROGRAM} {shlex.join(arguments)}")
     say(f"  {_time(total)}  in all; results that exist are not made again")
 
 

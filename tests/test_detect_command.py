@@ -59,7 +59,7 @@ def test_classifiers_without_a_density_have_no_density_detectors(detected):
     tables = (detected / "mnist5k" / "detect_fgsm_corrected_n30.md").read_text()
     assert "| DFX | N/A | N/A | N/A |" in tables
     assert "(91.6)" in tables  # the paper's KL rate of GBZ at eps 0.1
-    assert "misclassified and not noticed" in tables
+    assert "misclassified and not detected" in tables
 
 
 def test_rates_follow_from_the_stored_statistics(detected):
@@ -76,7 +76,7 @@ def test_a_second_run_computes_nothing_and_fgsm_shares_the_attack(detected, caps
     command = ["--classifiers", "DFX", "GBZ", "--eps", "0.1", "0.3", *FEW, "--output", detected]
     assert run("detect", *command) == run("fgsm", *command) == run("report", "--output", detected) == 0
     assert before == {f: f.stat().st_mtime_ns for f in detected.glob("*/*/*.json")}
-    assert "noticed by KL detection" in capsys.readouterr().out
+    assert "detected by KL detection" in capsys.readouterr().out
     for kind in ("", "_histograms", "_roc"):
         assert (detected / "mnist5k" / f"detect_fgsm_corrected_n30{kind}.png").read_bytes()[:4] == b"\x89PNG"
 

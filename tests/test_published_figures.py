@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepbayes.experiments.command_line.parser import ROOT, parser
+from deepbayes import ROOT
+from deepbayes.experiments.command_line.parser import parser
 from deepbayes.experiments.command_line.read_settings import run_settings
 from deepbayes.experiments.settings.attack_plan import plan_of
 from deepbayes.models.deep_bayes.architecture import ARCHITECTURES

@@ -406,7 +406,7 @@ def test_a_folder_that_cannot_be_written_still_prints_its_tables(tmp_path, capsy
     monkeypatch.setattr(tempfile, "mkstemp", refused)  # nobody's right stops root
     assert reported(tmp_path) == 0
     out, err = capsys.readouterr()
-    assert all(title in out for title in ("FGSM (white", "PGD (white", "Worst case", "noticed by any"))
+    assert all(title in out for title in ("FGSM (white", "PGD (white", "Worst case", "detected by any"))
     (line,) = err.splitlines()
     assert line.startswith("warning: cannot write")
     assert line.endswith(

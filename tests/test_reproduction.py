@@ -232,7 +232,7 @@ def test_a_table_shows_ours_the_papers_and_the_difference(as_official, capsys):
     written = (as_official / "paper" / "table_f.1.md").read_text()
     assert f"{ours.value:.1f} +-{ours.half:.1f} / 70.1 ({ours.value - 70.1:+.1f})" in written
     assert "20 images, protocol paper" in written
-    assert "noticed by KL detection" in written
+    assert "detected by KL detection" in written
 
 
 @pytest.mark.parametrize("place", [p for p in places() if p.startswith("Table")])

@@ -33,7 +33,7 @@ COMMANDS: dict[str, Command] = {
     "train": Command("train classifiers; resumes where an earlier run stopped", f"{_RUNS}train:run", False),
     "evaluate": Command("clean accuracy of trained classifiers", f"{_RUNS}evaluate:run"),
     **_OF_ATTACKS,
-    "detect": Command("how many successful attacks each detector notices, beside the paper's", f"{_RUNS}detect:run"),
+    "detect": Command("the share of successful attacks that each detector rejects", f"{_RUNS}detect:run"),
     "greybox": Command(
         "attacks on a student of the victim's probabilities, moved to the victim",
         f"{_RUNS}surrogate_attack:run_greybox",

@@ -6,8 +6,9 @@ import signal
 import sys
 from collections.abc import Callable
 
+from deepbayes import PROGRAM, ROOT
 from deepbayes.experiments.command_line.commands import COMMANDS, HANDED_ON
-from deepbayes.experiments.command_line.parser import ROOT, parser
+from deepbayes.experiments.command_line.parser import parser
 from deepbayes.experiments.command_line.read_settings import run_settings
 from deepbayes.experiments.settings.run_settings import RunSettings
 
@@ -22,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     options, passed_on = parser().parse_known_args(arguments)
     if options.command in HANDED_ON:
-        parser().error(f"./run_experiments.sh {options.command} ... hands it on to another package")
+        parser().error(f"{PROGRAM} {options.command} ... hands it on to another package")
     if options.command == "test":
         os.chdir(ROOT)
         os.execv(sys.executable, [sys.executable, "-m", "pytest", *passed_on])

@@ -7,6 +7,7 @@ import argparse
 import os
 from pathlib import Path
 
+from deepbayes import CHECKOUT, PROGRAM, ROOT
 from deepbayes.attacks.registry import ATTACKS, GRADIENT, Attack, Option
 from deepbayes.data.registry import DATASETS
 from deepbayes.experiments.command_line.commands import BY_ATTACK, COMMANDS, HANDED_ON, IMAGES
@@ -15,9 +16,6 @@ from deepbayes.experiments.settings.attack_plan import flag
 from deepbayes.experiments.settings.protocol import PROTOCOLS
 from deepbayes.models.registry import CLASSIFIERS, all_options, papers_classifiers
 
-ROOT = Path(__file__).resolve().parents[2]
-CHECKOUT = (ROOT / "run_experiments.sh").exists()
-"""Whether this runs from a checkout; installed, the working directory takes its place."""
 PREFIX = "attack_option_"
 """Of the attacks' options in the parsed command line, so that they meet no other option's name."""
 
@@ -29,7 +27,7 @@ EXAMPLES = """examples:
   ./run_experiments.sh train --data my_images --classifiers GBZ cnn            your own images: see docs/own-images.md
   ./run_experiments.sh greybox --attack mim                    through a student of the victim's probabilities
   ./run_experiments.sh checks --classifiers GBZ                is what pgd says of GBZ to be believed?
-  ./run_experiments.sh detect --attack fgsm                    what the detectors notice of it, beside the paper's
+  ./run_experiments.sh detect --attack fgsm                    what the detectors detect of it, beside the paper's
   ./run_experiments.sh train --classifiers GBZ --epochs 100    goes on by itself after an interruption
   ./run_experiments.sh report                                  tables and figures from the results that exist
   ./run_experiments.sh table F.1                               the paper's Table F.1 beside ours, from what was run
@@ -41,9 +39,9 @@ EXAMPLES = """examples:
 
 def parser() -> argparse.ArgumentParser:
     main_parser = argparse.ArgumentParser(
-        prog="./run_experiments.sh" if CHECKOUT else "deepbayes",
+        prog=PROGRAM,
         description="Deep Bayes classifiers under attack: a TensorFlow 2 port of Li, Bradshaw, Sharma (ICML 2019).",
-        epilog=EXAMPLES,
+        epilog=EXAMPLES.replace("./run_experiments.sh", PROGRAM),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     main_parser.add_argument("--version", action="version", version=version())
@@ -210,9 +208,14 @@ def _data(command) -> None:
         help="of --data: stored values that become 0 and 1, for images of more than 8 bits")  # fmt: skip
     add("--group", metavar="REGEX", help="of --data: its one group names the patient, who stays in one part")
     add("--skip-unreadable", action="store_true", help="of --data: leave unreadable files out, and count them")
-    data_dir = os.environ.get("DEEPBAYES_DATA")
-    command.add_argument("--data-dir", type=Path, default=Path(data_dir) if data_dir else None, metavar="DIR",
+    command.add_argument("--data-dir", type=Path, default=default_data_dir(), metavar="DIR",
                          help="folder of data sets (default: $DEEPBAYES_DATA)")  # fmt: skip
+
+
+def default_data_dir() -> Path | None:
+    """The folder of data sets where none is named: that of the environment variable DEEPBAYES_DATA, if it is set."""
+    folder = os.environ.get("DEEPBAYES_DATA")
+    return Path(folder) if folder else None
 
 
 def _protocol(command) -> None:
@@ -273,7 +276,7 @@ def _surrogate(command, name: str) -> None:
     if name == "blackbox":
         text = "test images that the substitute grows from, 32 queries each (default 50, under paper 200)"
         command.add_argument("--seeds-per-class", type=positive, metavar="N", help=text)
-    text = "what the victim's detectors notice of these attacks, too"
+    text = "also run the victim's detectors on these attacks"
     command.add_argument("--detect", action="store_true", help=text)
     _false_rate(command)
     learns = "training images that the student learns from, and that set thresholds"

@@ -47,6 +47,16 @@ class Context:
     def dataset(self) -> str:
         return self.data.name
 
+    @property
+    def seed(self) -> int:
+        """Seed of everything random."""
+        return self.run.seed
+
+    @property
+    def fresh(self) -> bool:
+        """Whether results that exist are computed again."""
+        return self.run.fresh
+
     def settings(self) -> dict:
         """What every result of this run depends on."""
         return (
@@ -55,7 +65,7 @@ class Context:
                 "part": "test",
                 "data_sha256": self.images.sha256,
                 "num_images": len(self.images),
-                "seed": self.run.seed,
+                "seed": self.seed,
                 "protocol": self.protocol.settings(),
             }
             | dict(self.data.identity)

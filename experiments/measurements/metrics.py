@@ -23,7 +23,7 @@ def survival(evaluation, adversarial, success) -> dict:
       evaluation: an experiments.runs.attack.Evaluation of a stochastic victim.
       success: (N,) booleans, of which are checked.
     """
-    context, labels = evaluation.context, evaluation.labels
+    context, labels, logits = evaluation.context, evaluation.labels, evaluation.victim.graph_of("logits")
     index, size = context.images.index.astype(np.int32), context.batch_size(evaluation.victim)
     hits = np.flatnonzero(success)
     m = min(FRESH_CHECKED, len(hits))
@@ -32,9 +32,9 @@ def survival(evaluation, adversarial, success) -> dict:
     for draw in range(FRESH_DRAWS):
         if not len(open_cases):
             break
-        rows, role = chosen[open_cases], noise_seed(context.run.seed, FRESH + draw)
+        rows, role = chosen[open_cases], noise_seed(context.seed, FRESH + draw)
         arrays = adversarial[rows], index[rows]
-        outputs = run_batches(lambda x, i, s=role: evaluation.logits(x, i, s), arrays, size)
+        outputs = run_batches(lambda x, i, s=role: logits(x, i, s), arrays, size)
         hit = outputs.argmax(axis=1) == labels[rows]
         wins[open_cases] += hit if evaluation.plan.targeted else ~hit
         losses = draw + 1 - wins[open_cases]

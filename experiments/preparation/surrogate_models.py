@@ -55,7 +55,7 @@ def grey_box_student(context: Context, victim: Classifier) -> Student:
     settings |= {"epochs": STUDENT_EPOCHS, "data_sha256": images.sha256}
 
     def make(net, progress):
-        fit(net, images.x, scipy.special.softmax(logits, axis=1), STUDENT_EPOCHS, seed=context.run.seed,
+        fit(net, images.x, scipy.special.softmax(logits, axis=1), STUDENT_EPOCHS, seed=context.seed,
             after_epoch=lambda: progress.advance(1))  # fmt: skip
         return {"queries": len(images)}
 
@@ -69,7 +69,7 @@ def black_box_student(context: Context, victim: Classifier) -> Student:
     settings |= {"seeds_sha256": settings_hash({"index": seeds.index.tolist()}), "seeds": len(seeds)}
     settings |= {"lambda": LAMBDA, "loops": LOOPS, "loop_epochs": LOOP_EPOCHS}
     logits = victim.graph_of("logits")
-    noise = noise_seed(context.run.seed, ATTACK)
+    noise = noise_seed(context.seed, ATTACK)
 
     def query(x, first: int, progress):
         index = np.arange(_QUERIED + first, _QUERIED + first + len(x), dtype=np.int32)
@@ -81,7 +81,7 @@ def black_box_student(context: Context, victim: Classifier) -> Student:
     def make(net, progress):
         x, answers = seeds.x, query(seeds.x, 0, progress)
         for loop in range(LOOPS):
-            fit(net, x, answers, LOOP_EPOCHS, seed=context.run.seed + loop)
+            fit(net, x, answers, LOOP_EPOCHS, seed=context.seed + loop)
             if loop < LOOPS - 1:
                 new = augment(net, x, answers)
                 x, answers = np.concatenate([x, new]), np.concatenate([answers, query(new, len(x), progress)])
@@ -167,7 +167,7 @@ def _student(
     net, card = made_once(
         folder / f"{settings['kind']}-{settings_hash(settings)}.keras", settings,
         lambda: new_cnn(context.images.x.shape[1:], context.data.classes, settings["seed"]),
-        make, (work, f"a student of {victim.name}"), context.run.fresh,
+        make, (work, f"a student of {victim.name}"), context.fresh,
     )  # fmt: skip
     student = KerasClassifier(net, f"student of {victim.name}", context.data.classes)
     student.settings = {"weights_sha256": card["weights_sha256"]}

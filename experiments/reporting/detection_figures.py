@@ -33,7 +33,7 @@ def detection_by_eps(group: DetectionGroup, file: Path) -> Path:
                 dashed = True
         axis.set(title=DETECTORS[detector].title, xlabel=group.parameter, ylim=(-3, 103))
         axis.grid(alpha=0.3)
-    axes[0].set_ylabel("successful attacks noticed (%)")
+    axes[0].set_ylabel("successful attacks detected (%)")
     handles, labels = next(
         (h for h in (a.get_legend_handles_labels() for a in axes[::-1]) if len(h[1]) == len(group.guards)),
         axes[-1].get_legend_handles_labels(),
@@ -111,7 +111,7 @@ def roc_curves(group: DetectionGroup, arrays, file: Path) -> Path:
         axis.grid(alpha=0.3)
         if axis.get_legend_handles_labels()[1]:
             axis.legend(fontsize=7, loc="lower right")
-    axes[0].set_ylabel("successful attacks noticed (%)")
+    axes[0].set_ylabel("successful attacks detected (%)")
     figure.suptitle(f"{_title(group)}, {group.label(value)}", y=1.02)
     return save(figure, file)
 

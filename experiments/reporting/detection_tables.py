@@ -115,7 +115,7 @@ def _detector_table(group: DetectionGroup, detector: str) -> Table:
         caption += f"In brackets the paper's{how}, on {paper_images(group.dataset)}. "
     caption += f"95 % intervals (Wilson, over images) are at most +-{100 * widest:.0f} points." if widest else ""
     heads = ["guard", "FP", *(group.label(value) for value in group.grid)]
-    return Table(f"{group.title}: noticed by {d.title} detection", heads, rows, caption)
+    return Table(f"{group.title}: detected by {d.title} detection", heads, rows, caption)
 
 
 def _union_table(group: DetectionGroup) -> Table:
@@ -129,11 +129,11 @@ def _union_table(group: DetectionGroup) -> Table:
         rows.append([name, *cells])
     caption = (
         "Noticed by at least one detector, in % of the successful attacks; behind the slash what is left: "
-        "misclassified and not noticed, in % of all attacked images (those wrong before the attack included). FP: "
+        "misclassified and not detected, in % of all attacked images (those wrong before the attack included). FP: "
         "clean test images that any detector rejects, in %."
     )
     heads = ["guard", "FP", *(group.label(value) for value in group.grid)]
-    return Table(f"{group.title}: noticed by any detector", heads, rows, caption)
+    return Table(f"{group.title}: detected by any detector", heads, rows, caption)
 
 
 def _auroc_table(group: DetectionGroup) -> Table:
@@ -150,7 +150,7 @@ def _auroc_table(group: DetectionGroup) -> Table:
         rows.append([name, *cells])
     caption = (
         f"Successful attacks at {group.label(value)} against clean test images: area under the ROC curve, and the "
-        "share noticed (in %) where 5 and 1 % of the clean test images are rejected. Score: the statistic in standard "
+        "share detected (in %) where 5 and 1 % of the clean test images are rejected. Score: the statistic in standard "
         "deviations of its class."
     )
     heads = ["guard", *(DETECTORS[d].title for d in DETECTORS)]

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Iterable
 from pathlib import Path
 
+from deepbayes import PROGRAM
 from deepbayes.experiments.measurements.progress import print_tables, say
 from deepbayes.experiments.reporting.grouping import in_usual_order
 from deepbayes.experiments.reporting.pages import Page, pages
@@ -18,9 +19,7 @@ def run(options: argparse.Namespace) -> int:
     store = ResultsStore(options.output)
     results = [r for r in store.all(options.dataset) if r.protocol == options.protocol]
     if not results:
-        raise UsageError(
-            f"no results of protocol {options.protocol} in {options.output}; make some: ./run_experiments.sh fgsm"
-        )
+        raise UsageError(f"no results of protocol {options.protocol} in {options.output}; make some: {PROGRAM} fgsm")
     results = in_usual_order(results)
     show(store, results, results)
     return 0

@@ -82,14 +82,13 @@ class Evaluation:
     """How adversarial images are measured on a victim, whoever made them.
 
     Attributes:
-      labels: attacked ones. logits: the victim's compiled function. clean: the victim's clean result.
+      labels: attacked ones. clean: the victim's clean result.
     """
 
     context: Context
     victim: Classifier
     plan: Plan
     labels: np.ndarray
-    logits: Callable
     clean: dict
     advance: Callable[[float], None] = lambda n: None
 
@@ -101,13 +100,11 @@ class Evaluation:
           extra: of the result, beside what is measured here.
         """
         c, plan, victim, labels = self.context, self.plan, self.victim, self.labels
-        images, seed, size = c.images, c.run.seed, c.batch_size(victim)
+        images, seed, size = c.images, c.seed, c.batch_size(victim)
         start, index, n = time.monotonic(), images.index.astype(np.int32), len(images)
         bounds = audit(images.x, adversarial, plan.attack.norm, value_of(settings))
-        evaluation = noise_seed(seed, EVALUATION)
-        outputs = run_batches(
-            lambda x, i: self.logits(x, i, evaluation), (adversarial, index), size, self.advance
-        )  # fmt: skip
+        logits, evaluation = victim.graph_of("logits"), noise_seed(seed, EVALUATION)
+        outputs = run_batches(lambda x, i: logits(x, i, evaluation), (adversarial, index), size, self.advance)
         check_logits(outputs, n, outputs.shape[1], f"{victim.name} under {plan.attack.name}")
         predictions = outputs.argmax(axis=1)
         right_before = np.array(self.clean["predictions"]) == images.y
@@ -167,14 +164,14 @@ class AttackRun:
     def result(self, value: float) -> dict:
         """The stored result at one value, or a new one, of all its ranges."""
         c, settings = self.context, self.settings(value)
-        found = None if c.run.fresh else c.store.read(settings)
+        found = None if c.fresh else c.store.read(settings)
         if found and self._kept <= c.store.arrays(found).keys():
             return found
         partial = c.store.partial(settings)
-        if c.run.fresh:
+        if c.fresh:
             remove_partial(partial)
         adversarial, seconds = self.crafting.all(value, partial, self.advance)
-        evaluation = Evaluation(c, self.victim, self.plan, self.labels, self.logits, self.clean, self.advance)
+        evaluation = Evaluation(c, self.victim, self.plan, self.labels, self.clean, self.advance)
         extra = self.source.facts(adversarial) if self.source else {}
         result = evaluation.store(settings, adversarial, seconds, "x_adv" in self._kept, extra)
         remove_partial(partial)
@@ -194,12 +191,8 @@ class AttackRun:
         return own
 
     @cached_property
-    def logits(self) -> Callable:
-        return self.victim.graph_of("logits")
-
-    @cached_property
     def clean(self) -> dict:
-        return measure_clean(self.context, self.victim, self.logits, self.advance, bool(self._kept))
+        return measure_clean(self.context, self.victim, self.advance, bool(self._kept))
 
     @cached_property
     def labels(self) -> np.ndarray:
@@ -210,9 +203,7 @@ class AttackRun:
         c, role = self.context, EVALUATION if self.plan.known_noise else ATTACK
         attacked = self.source.classifier if self.source else self.victim
         craft = build_craft(self.plan, self._target[0])
-        return Crafting(
-            craft, self.plan, c.images, self.labels, int(noise_seed(c.run.seed, role)), c.batch_size(attacked)
-        )
+        return Crafting(craft, self.plan, c.images, self.labels, int(noise_seed(c.seed, role)), c.batch_size(attacked))
 
     @cached_property
     def _kept(self) -> frozenset[str]:
@@ -251,5 +242,5 @@ def target_of(context: Context, victim: Classifier, plan: Plan) -> tuple[Target,
 def _targets(context: Context) -> np.ndarray:
     """A wrong label for every image, drawn by (seed, image position)."""
     classes, images = context.data.classes, context.images
-    shift = [np.random.default_rng([context.run.seed, i]).integers(1, classes) for i in images.index]
+    shift = [np.random.default_rng([context.seed, i]).integers(1, classes) for i in images.index]
     return (images.y + np.array(shift)) % classes

@@ -1,4 +1,4 @@
-"""`detect`: how many successful attacks a guard notices, at thresholds set on training images before any attack.
+"""`detect`: the share of successful attacks that a guard detects, at thresholds set on training images.
 
 The guard is the victim itself, or another classifier (`--guard`), which then sees what was made against the victim.
 """
@@ -60,22 +60,23 @@ def detect(
     Args:
       fitted: the guard's, from `fit_detectors`.
     """
-    r, how, images = context.run, context.protocol.detection, context.images
+    how, images = context.protocol.detection, context.images
     detectors, settings = fitted
     settings = settings | {"guard": guard.name, "guard_settings": guard.settings}
-    settings["chosen_guard"] = bool(r.detection.guard)
+    settings["chosen_guard"] = bool(context.run.detection.guard)
     size = context.batch_size(guard)
     logits = guard.graph_of("logits")
     clean, *attacks = found
     if guard is not victim:
-        clean = measure_clean(context, guard, logits, needed=True)
+        clean = measure_clean(context, guard, needed=True)
     clean_logits = context.store.arrays(clean)["logits"]
-    index, seed = images.index.astype(np.int32), noise_seed(r.seed, EVALUATION if guard is not victim else DETECTION)
+    index = images.index.astype(np.int32)
+    seed = noise_seed(context.seed, EVALUATION if guard is not victim else DETECTION)
     results = []
     with bar(len(images) * len(attacks), f"{guard.name} looks at the attacks on {victim.name}") as progress:
         for attack in attacks:
             full = attack["settings"] | {"detection": settings}
-            result = None if r.fresh else context.store.read(full)
+            result = None if context.fresh else context.store.read(full)
             if result is None:
                 stored = context.store.arrays(attack)
                 seen = stored["logits"]
@@ -89,8 +90,8 @@ def detect(
                 content["transferred"] = rate(np.sum(fooled & (deciding.argmax(axis=1) != images.y)), fooled.sum())
                 result = context.store.write(full, content, arrays)
             results.append(result)
-    noticed = [f"{value_of(r['settings']):g}: {percent(r['union']['tp'])} %" for r in results]
-    say(f"{guard.name}: of the successful attacks, any detector notices at budget " + ", ".join(noticed))
+    detected = [f"{value_of(r['settings']):g}: {percent(r['union']['tp'])} %" for r in results]
+    say(f"{guard.name}: of the successful attacks, detected by any detector, by budget: " + ", ".join(detected))
     return results
 
 

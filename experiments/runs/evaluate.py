@@ -13,8 +13,6 @@ def run(settings: RunSettings) -> list[dict]:
     with bar(n * len(loaders)) as progress:
         for k, (name, load) in enumerate(loaders):
             progress.describe(name)
-            classifier = load()
-            logits = classifier.graph_of("logits")
-            results.append(measure_clean(context, classifier, logits, progress.advance))
+            results.append(measure_clean(context, load(), progress.advance))
             progress.rewind(n * (k + 1))
     return results

@@ -26,13 +26,12 @@ def run(settings: RunSettings) -> list[dict]:
     for _, load in context.classifiers():
         victim = load()
         detectors, thresholds = fit_detectors(context, victim)
-        logits = victim.graph_of("logits")
-        clean = context.store.arrays(measure_clean(context, victim, logits, needed=True))["logits"]
+        clean = context.store.arrays(measure_clean(context, victim, needed=True))["logits"]
         for against, x in others.items():
             full = {"attack": "ood", "against": against, "victim": victim.name} | context.settings() | victim.settings
             full["detection"] = thresholds
             result = None if settings.fresh else context.store.read(full)
-            results.append(result or _measure(context, victim, detectors, logits, clean, full, x))
+            results.append(result or _measure(context, victim, detectors, clean, full, x))
         say(f"{victim.name} has seen " + " and ".join(others))
     return results
 
@@ -51,7 +50,7 @@ def other_images(context: Context, against: str) -> np.ndarray:
     """As many images of the other kind as there are test images: pixels uniform in [0, 1], or another data set's."""
     shape, n = context.images.x.shape[1:], len(context.images)
     if against == "noise":
-        return np.random.default_rng([context.run.seed, 7]).uniform(size=(n, *shape)).astype(np.float32)
+        return np.random.default_rng([context.seed, 7]).uniform(size=(n, *shape)).astype(np.float32)
     if against == context.dataset:
         raise UsageError(f"--against {against} is the data set itself; take --against noise")
     if DATASETS[against].shape != shape:
@@ -61,8 +60,8 @@ def other_images(context: Context, against: str) -> np.ndarray:
     return DATASETS[against].load("test", context.run.data_dir).spread(n).x
 
 
-def _measure(context, victim: Classifier, detectors: dict[str, FittedDetector], logits, clean, settings, x) -> dict:
-    seed = noise_seed(context.run.seed, EVALUATION)
+def _measure(context, victim: Classifier, detectors: dict[str, FittedDetector], clean, settings, x) -> dict:
+    logits, seed = victim.graph_of("logits"), noise_seed(context.seed, EVALUATION)
     with bar(len(x), f"{victim.name} looks at {settings['against']}") as progress:
         arrays = (x, np.arange(len(x), dtype=np.int32))
         seen = run_batches(lambda v, i: logits(v, i, seed), arrays, context.batch_size(victim), progress.advance)

@@ -171,8 +171,7 @@ def _gradients(found, n: int) -> Line:
 
 def _logits(context: Context, victim: Classifier) -> Line:
     """Margins in nats of the clean images, from logits that must not be probabilities."""
-    compiled = victim.graph_of("logits")
-    clean = context.store.arrays(measure_clean(context, victim, compiled, needed=True))["logits"]
+    clean = context.store.arrays(measure_clean(context, victim, needed=True))["logits"]
     top = np.sort(clean, axis=1)
     low, middle, high = np.quantile(top[:, -1] - top[:, -2], (0.05, 0.5, 0.95))
     probabilities = clean.min() >= 0 and np.allclose(clean.sum(axis=1), 1, atol=1e-3)

@@ -72,7 +72,7 @@ def attack_through(attack: AttackRun, student: Student) -> list[dict]:
     context, images = attack.context, attack.context.images
     size = context.batch_size(student.classifier)
     logits = student.classifier.graph_of("logits")
-    index, seed = images.index.astype(np.int32), noise_seed(context.run.seed, ATTACK)
+    index, seed = images.index.astype(np.int32), noise_seed(context.seed, ATTACK)
 
     def labels_of(x):
         return run_batches(lambda v, i: logits(v, i, seed), (x, index), size).argmax(axis=1)

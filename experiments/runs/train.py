@@ -226,8 +226,7 @@ def _publish(session: Session, name: str, trainer: Trainer, file: Path) -> None:
 
 def _measure(session: Session, dataset: str, name: str, images: Images, file: Path) -> dict:
     classifier = zoo.load_classifier(dataset, name, file, **session.options)
-    logits = classifier.graph_of("logits")
     with bar(len(images), f"{file.stem} on {dataset}/test") as progress:
-        result, _ = evaluate(classifier, logits, images, session.run.seed, USUAL, progress.advance)
+        result, _ = evaluate(classifier, images, session.run.seed, USUAL, progress.advance)
     kept = {k: v for k, v in result.items() if k not in ("predictions", "labels", "seconds")}
     return kept | {k: v for k, v in classifier.settings.items() if k == "samples"} | {"seed": session.run.seed}

@@ -34,7 +34,7 @@ def matrix(context: Context, plan: Plan, victims: list[Classifier]) -> list[dict
     with bar(pairs * len(context.images), "transfer") as progress:
         for victim, _ in attacked:
             own = AttackRun(context, victim, plan, advance=progress.advance)
-            evaluation = Evaluation(context, victim, plan, own.labels, own.logits, own.clean, progress.advance)
+            evaluation = Evaluation(context, victim, plan, own.labels, own.clean, progress.advance)
             for source, (_, *found) in attacked:
                 if source is not victim:
                     results += [_moved(evaluation, source, crafted) for crafted in found]
@@ -47,11 +47,11 @@ def _moved(evaluation: Evaluation, source: Classifier, crafted: dict) -> dict:
     attack = {k: v for k, v in crafted["settings"].items() if k not in source.settings}
     settings = attack | {"victim": victim.name} | victim.settings
     settings["through"] = {"kind": "transfer", "source": source.name, "settings": source.settings}
-    found = None if context.run.fresh else context.store.read(settings)
+    found = None if context.fresh else context.store.read(settings)
     if found is None:
         stored = context.store.arrays(crafted)
         moved = Evaluation(
-            context, victim, evaluation.plan, np.asarray(stored["y_attacked"]), evaluation.logits, evaluation.clean,
+            context, victim, evaluation.plan, np.asarray(stored["y_attacked"]), evaluation.clean,
             evaluation.advance,
         )  # fmt: skip
         found = moved.store(settings, stored["x_adv"], crafted["seconds"]["attack"], save=False)

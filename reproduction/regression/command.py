@@ -7,6 +7,7 @@ there is nothing to compare. Reports: regression.md, .html (one file, figures in
 import argparse
 from pathlib import Path
 
+from deepbayes import PROGRAM
 from deepbayes.experiments.measurements.progress import print_tables, say
 from deepbayes.experiments.settings.errors import UsageError
 from deepbayes.experiments.store.results import ResultsStore, check_writable
@@ -100,7 +101,7 @@ def _estimates(folders: list[Path]) -> list[Estimate]:
         largest = {trial(e): e for e in sorted(estimates, key=lambda e: e.settings["num_images"])}
         by_run |= {(run, e.settings["num_images"]): e for run, e in largest.items()}
     if not by_run:
-        raise UsageError(f"no results in {_listed(folders)}; make some: ./run_experiments.sh detect --protocol paper")
+        raise UsageError(f"no results in {_listed(folders)}; make some: {PROGRAM} detect --protocol paper")
     return list(by_run.values())
 
 

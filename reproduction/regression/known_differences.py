@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 
-from deepbayes.experiments.command_line.parser import ROOT
+from deepbayes import ROOT
 from deepbayes.models.files import FileError
 from deepbayes.reference import published as published_module
 from deepbayes.reference.published import Key

@@ -28,7 +28,7 @@ def summary(comparisons: list[Comparison], where: str) -> Table:
         f"{where}; last column: of the comparable. Within: the difference is at most the 95 % error of both figures "
         "plus 1 point (clean accuracy), 6 (under attack) or 10 (detection rates); others as reproduction/compare.py "
         "says. Known: outside, and explained in reference/known_differences.csv. "
-        "tp: the share of successful attacks that a detector notices; min linf: the smallest eps that fools; "
+        "tp: the share of successful attacks that a detector rejects; min linf: the smallest eps that fools; "
         "from: whose images a transfer moves."
     )
     return Table("Regression", ["", *_VERDICTS, "within, %"], rows, caption)

@@ -173,7 +173,7 @@ def test_detection_needs_no_training_set(attacked, results):
     before = {f: f.stat().st_mtime_ns for f in results.glob("*/*/fgsm_*.json")}
     command = ["./run_experiments.sh", "detect", "--attack", "fgsm", "--num-images", "20"]
     done = sh(*RUN, "cpu", *command, DEEPBAYES_RESULTS=str(results))
-    assert "noticed by Marginal detection" in done.stdout
+    assert "detected by Marginal detection" in done.stdout
     assert before == {f: f.stat().st_mtime_ns for f in results.glob("*/*/fgsm_*.json")}
 
 
