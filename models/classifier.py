@@ -40,12 +40,14 @@ class Classifier(ABC):
       signals: what a detector may read of it.
       objective: what training ascends, in words for histories and plots.
       warmed_terms: terms of training whose weight a warm-up raises from 0 to 1.
+      autograph: whether its functions have loops or branches of Python that TensorFlow must turn into its own.
     """
 
     stochastic = False
     signals = frozenset({POSTERIOR})
     objective = "log-likelihood"
     warmed_terms: frozenset[str] = frozenset()
+    autograph = True
 
     def __init__(self, name: str, shape: tuple[int, ...], classes: int):
         self.name, self.shape, self.classes = name, tuple(shape), classes
@@ -112,11 +114,11 @@ class Classifier(ABC):
         return Cost(bytes=0)
 
     def graph_of(self, function: str) -> Callable:
-        """One of its functions of (x, index, seed), traced once for each shape of a batch, whoever calls it."""
+        """One of its functions of tensors, traced once for each shape of a batch, whoever calls it."""
         import tensorflow as tf
 
         if function not in self._graphs:
-            self._graphs[function] = tf.function(getattr(self, function))
+            self._graphs[function] = tf.function(getattr(self, function), autograph=self.autograph)
         return self._graphs[function]
 
     @property
