@@ -1,4 +1,4 @@
-"""The results that come with the project, and what docs/reproduction.md and the README say of them."""
+"""The results that come with the project, and what README.md and docs/ say of them."""
 
 import json
 import re
@@ -38,12 +38,29 @@ def test_they_are_json_alone():
     assert all(json.loads(file.read_text())["versions"] for file in COMMITTED.rglob("*.json"))
 
 
-@pytest.mark.parametrize("file", docs_pages.FILES, ids=lambda file: file.name)
-def test_the_measured_parts_of_a_page_are_those_of_the_results(file):
+@pytest.mark.parametrize("page", docs_pages.pages(), ids=lambda page: page.name)
+def test_the_measured_parts_of_a_page_are_those_of_the_results(page):
     """`python -m deepbayes.reproduction.docs_pages` writes them."""
-    text = file.read_text()
-    assert "<!-- measured: " in text
+    text = page.read_text()
     assert docs_pages.filled(text) == text
+
+
+def test_the_pages_of_results_are_among_those_with_measured_parts():
+    assert {"verdict.md", "differences.md", "tables.md", "worst-case.md"} <= {page.name for page in docs_pages.pages()}
+
+
+def test_the_verdict_counts_every_comparison_once(comparisons):
+    *rows, whole = [line.strip("| ").split(" | ") for line in docs_pages.verdict("").splitlines()[2:]]
+    assert sum(int(cells[-1] or 0) for cells in rows) == int(whole[-1])
+    of_comparable = [tuple(map(int, cells[-2].split(" of "))) for cells in [*rows, whole] if cells[-2]]
+    assert tuple(map(sum, zip(*of_comparable[:-1], strict=True))) == of_comparable[-1]
+    n = [sum(c.verdict in verdicts for c in comparisons) for verdicts in ((WITHIN,), (WITHIN, OUTSIDE, KNOWN))]
+    assert of_comparable[-1] == tuple(n)
+
+
+def test_the_worst_case_of_one_classifier_is_its_rows_of_the_whole():
+    whole, of_gbz = docs_pages.worst("").splitlines(), docs_pages.worst("GBZ").splitlines()
+    assert [line for line in whole if line.startswith("| GBZ")] == [line for line in of_gbz if line.startswith("| G")]
 
 
 def test_a_measured_part_is_written_anew_and_the_text_around_it_stays():
