@@ -63,6 +63,15 @@ def table(name: str) -> str:
     return "\n".join(t.markdown() for t in tables_of(place, figures_of(place), _estimates()))
 
 
+def figure(name_and_metric: str) -> str:
+    """One metric of a figure of the paper as a table, such as "5 l2_mean"; of attacks that have results alone."""
+    name, metric = name_and_metric.split()
+    estimates, figures = _estimates(), [f for f in figures_of(f"Figure {name}") if f.key.metric == metric]
+    measured = {f.key.attack for f in figures if f.key in estimates}
+    shown = tables_of(f"Figure {name}", [f for f in figures if f.key.attack in measured], estimates)
+    return "\n".join(t.markdown() for t in shown)
+
+
 def accuracy(attack: str) -> str:
     """Rows of "93.6 (94.2)", ours and the paper's, over MNIST's eps."""
     heads = [attack.upper(), *(f"eps {eps:g}" for eps in DATASETS["mnist"].eps_grid)]
@@ -212,8 +221,8 @@ def worst(which: str) -> str:
 
 
 _PARTS: dict[str, Callable[[str], str]] = {
-    "table": table, "accuracy": accuracy, "runs": runs, "summary": summary, "listing": listing, "count": count,
-    "verdict": verdict, "worst": worst,
+    "table": table, "figure": figure, "accuracy": accuracy, "runs": runs, "summary": summary, "listing": listing,
+    "count": count, "verdict": verdict, "worst": worst,
 }  # fmt: skip
 
 

@@ -73,6 +73,12 @@ def test_a_measured_part_is_written_anew_and_the_text_around_it_stays():
         docs_pages.filled("<!-- measured: guess -->93<!-- end -->")
 
 
+def test_a_figures_table_leaves_out_attacks_without_a_result():
+    assert "| GFY | - / 0.137 | - / 1.766 | 2.744 +-0.203 / 2.732 (+0.012) |" in docs_pages.figure("5 l2_mean")
+    titles = re.findall(r"^\*\*(.+)\*\*$", docs_pages.figure("A.4 accuracy_percent"), flags=re.MULTILINE)
+    assert titles == ["Figure A.4: accuracy, % (mnist, transfer pgd)"]  # not transfer mim, which the paper has, too
+
+
 def test_hours_of_gpus_are_counted_apart_from_those_of_cores(monkeypatch):
     results = [r for r in ResultsStore(COMMITTED).all() if _is(r, "fgsm", 1000)]
     (one,) = results
