@@ -20,11 +20,15 @@ _FOLDERS = {GRADIENT: "white_box", SCORES: "black_box", NOTHING: "corruptions"}
 
 @dataclass(frozen=True)
 class Option:
-    """A setting of an attack, on the command line `--name-with-dashes`.
+    """A setting of an attack; `--name-with-dashes` on the command line.
 
     Attributes:
+      name: in Python; an underscore at the end, as in `lambda_`, is left out of the flag.
       default: under every protocol but those in `by_protocol`; its type is the option's.
-      choices: the values allowed, if they are few. least: the smallest number allowed.
+      help: the text of `--help`.
+      by_protocol: protocol -> another default.
+      choices: the values allowed, if they are few.
+      least: the smallest number allowed.
       word: a text that is allowed instead of a number.
     """
 
@@ -42,19 +46,22 @@ class Option:
 
 @dataclass(frozen=True)
 class Attack:
-    """What an attack is.
+    """The description of an attack that every command knows by its name.
 
     Attributes:
-      title: for captions. source: where it was defined.
-      parameter: what its grid runs over; meaning: of the parameter, with its unit.
-      grid: values of the parameter, where they are not the data set's.
-      neutral: the value that changes nothing; None where there is none, and figures have a logarithmic axis.
+      name: of the command, and of its module.
+      title: for captions.
+      parameter: the name of the budget, which the grid runs over.
+      meaning: of the parameter, with its unit.
       norm: what the parameter bounds: "Linf", "L0" (pixels), or "" where it bounds no norm.
       needs: what the attacker uses of the victim: its gradient, its scores, or nothing.
-      options: see Option.
-      images: how many are attacked unless told otherwise: what a CPU does to seven classifiers within an hour or so.
-      takes_targets: whether it can be asked for a label.
-      in_the_paper: whether it has figures of it.
+      source: the paper that defines it.
+      grid: values of the parameter, where they are not the data set's.
+      neutral: the value that changes nothing; None where there is none, and figures have a logarithmic axis.
+      options: see `Option`.
+      images: test images unless told otherwise: about an hour of a CPU for seven classifiers.
+      takes_targets: whether it can aim at a label.
+      in_the_paper: whether the paper has figures of it.
     """
 
     name: str
