@@ -20,7 +20,7 @@ _FOLDERS = {GRADIENT: "white_box", SCORES: "black_box", NOTHING: "corruptions"}
 
 @dataclass(frozen=True)
 class Option:
-    """A setting of an attack; `--name-with-dashes` on the command line.
+    """A setting of an attack; on the command line `--`, then the name with dashes.
 
     Attributes:
       name: in Python; an underscore at the end, as in `lambda_`, is left out of the flag.

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from deepbayes.attacks.registry import ATTACKS
 from deepbayes.benchmarks.command import parser as benchmark_parser
 from deepbayes.documentation.markdown import cell, code_cell, table
-from deepbayes.experiments.command_line.commands import COMMANDS
+from deepbayes.experiments.command_line.commands import COMMANDS, HANDED_ON
 from deepbayes.experiments.command_line.parser import PREFIX
 from deepbayes.experiments.command_line.parser import parser as main_parser
 from deepbayes.legacy_port.command_line import parser as legacy_parser
@@ -37,7 +37,7 @@ def subcommands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentP
 
 def parsers() -> dict[str, argparse.ArgumentParser]:
     """Every command with the parser of its arguments, those of other rooms among them."""
-    elsewhere = {"parity": parity_parser(), "legacy": legacy_parser(), "benchmark": benchmark_parser()}
+    elsewhere = dict(zip(HANDED_ON, (parity_parser(), legacy_parser(), benchmark_parser()), strict=True))
     return {name: elsewhere.get(name, parser) for name, parser in subcommands(main_parser()).items()}
 
 

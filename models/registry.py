@@ -18,7 +18,7 @@ GROUPS = (GENERATIVE, DISCRIMINATIVE, BASELINE)
 
 @dataclass(frozen=True)
 class ClassifierOption:
-    """A whole number that a classifier is built with; `--name-with-dashes` on the command line.
+    """A whole number that a classifier is built with; on the command line `--`, then the name with dashes.
 
     Attributes:
       name: in Python.
