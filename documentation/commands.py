@@ -69,14 +69,15 @@ def common_options() -> str:
 
 def _common(parser: argparse.ArgumentParser) -> list[str]:
     """Which of the common options a command takes: whole groups by name, others one by one."""
-    has, texts = {_row(a) for a in _actions(parser)}, []
+    has, whole, parts = {_row(a) for a in _actions(parser)}, [], []
     for group, rows in _grouped().items():
-        taken = [row for row in rows if row in has]
+        taken, link = [row for row in rows if row in has], f"[{group}](#{group.lower()})"
         if taken == rows and len(rows) > 1:
-            texts.append(f"[{group}](#{group.lower()})")
+            whole.append(link)
         elif taken:
-            texts.append(f"of [{group}](#{group.lower()}) {', '.join(_flag(row) for row in taken)}")
-    return [f"Common options: {'; '.join(texts)}."] if texts else []
+            parts.append(f"Of {link}: {', '.join(_flag(row) for row in taken)}.")
+    texts = [f"all of {', '.join(whole)}."] if whole else []
+    return [" ".join(["Common options:", *texts, *parts])] if texts or parts else []
 
 
 def _grouped() -> dict[str, list[tuple[str, str]]]:

@@ -96,8 +96,8 @@ def _logits(name: str, dataset: str) -> str:
     card = read_json(file)
     s = card["settings"]
     return (
-        f"\n\nTraining logits: `{file.stem}.npz`, {s['images']:,} images of `{s['data']}`, K = {s['samples']}, "
-        f"seed {s['seed']}, sha256 `{card['sha256']}`."
+        f"\n\nTraining logits for detection: `{file.stem}.npz`, from {s['images']:,} images of `{s['data']}`. "
+        f"K = {s['samples']}, seed {s['seed']}. The sha256 is `{card['sha256']}`."
     )
 
 
