@@ -88,6 +88,14 @@ class Page:
                 found.update(_HTML_ANCHOR.findall(token.content))
         return found
 
+    def ragged_rows(self) -> Iterator[int]:
+        """Lines of tables that have more or fewer cells than the table's first line."""
+        lines = self.text.splitlines()
+        for token in (t for t in self._tokens if t.type == "table_open"):
+            first, last = token.map
+            cells = [len(re.findall(r"(?<!\\)\|", line.strip().strip("|"))) for line in lines[first:last]]
+            yield from (first + k + 1 for k, n in enumerate(cells) if n != cells[0])
+
     def options(self) -> Iterator[tuple[int, str]]:
         """(line, option) where code within a sentence begins with an option."""
         for line, token in self._inline():

@@ -43,6 +43,19 @@ PLACEHOLDERS = {w for w in commands.placeholders() if re.fullmatch(r"[A-Z][A-Za-
 of_each_page = pytest.mark.parametrize("file", FILES, ids=lambda f: f.relative_to(ROOT).as_posix())
 
 
+# ---- tables ----------------------------------------------------------------------------------------------------------
+
+
+@of_each_page
+def test_every_row_of_a_table_has_all_cells(file):
+    assert [*_page(file).ragged_rows()] == []
+
+
+def test_ragged_rows_are_found():
+    text = "| a | b |\n|---|---|\n| `x|y` | z |\n| `x\\|y` | |\n\n```\n| a |\n```\n"
+    assert [*Page(text).ragged_rows()] == [3]
+
+
 # ---- links -----------------------------------------------------------------------------------------------------------
 
 
