@@ -166,6 +166,9 @@ _RESERVED = ("noise", "training")
 def register_dataset(dataset: Dataset) -> Dataset:
     """Registers a data set, so that every command knows it by its name; returns it.
 
+    Args:
+      dataset: the description.
+
     Raises:
       DataError: the name is taken or unsafe in a path, or the description contradicts itself.
     """

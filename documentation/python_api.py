@@ -40,19 +40,27 @@ def every_object() -> str:
     for heading, files in API.items():
         parts.append(f"## {heading}")
         for file, names in files.items():
-            parts += [_object(file, name) for name in names]
+            parts += [object_section(file, name) for name in names]
     return "\n\n".join(parts)
 
 
-def _object(file: str, name: str) -> str:
+def names_to_describe(file: str, name: str) -> list[str]:
+    """The fields of a class, or the arguments of a function."""
+    node = _definitions(file)[name]
+    if isinstance(node, ast.FunctionDef):
+        return [a.arg for a in node.args.args]
+    return [f.target.id for f in _fields(node)]
+
+
+def object_section(file: str, name: str) -> str:
+    """The section of one name at the top of a file."""
     node = _definitions(file)[name]
     module = "deepbayes." + file.removesuffix(".py").replace("/", ".")
     whence = "deepbayes" if name in AT_THE_TOP else module
     parts = [f"### {name}", f"`from {whence} import {name}`"]
     if isinstance(node, ast.FunctionDef):
         return "\n\n".join([*parts, _code(_signature(node)), *_docstring(node)])
-    fields = [n for n in node.body if isinstance(n, ast.AnnAssign) and "ClassVar" not in ast.unparse(n.annotation)]
-    if _is_dataclass(node) and fields:
+    if fields := _fields(node):
         parts.append(_code("\n".join([f"{node.name}(", *(f"    {ast.unparse(f)}," for f in fields), ")"])))
     parts += _docstring(node)
     if read := [f"`{n}`" for n in _stored(file, node)]:
@@ -81,8 +89,10 @@ def _decorators(node: ast.FunctionDef | ast.ClassDef) -> set[str]:
     return {ast.unparse(d).split("(")[0] for d in node.decorator_list}
 
 
-def _is_dataclass(node: ast.ClassDef) -> bool:
-    return "dataclass" in _decorators(node)
+def _fields(node: ast.ClassDef) -> list[ast.AnnAssign]:
+    """The fields of a data class; [] of any other class."""
+    annotated = [n for n in node.body if isinstance(n, ast.AnnAssign) and "ClassVar" not in ast.unparse(n.annotation)]
+    return annotated if "dataclass" in _decorators(node) else []
 
 
 def _stored(file: str, node: ast.ClassDef) -> list[str]:

@@ -53,6 +53,11 @@ class NoRecipe(ValueError):
 def register_recipe(recipe: Recipe, classifier: str, dataset: str = ANY) -> None:
     """Registers how a classifier is trained, on one data set or on any.
 
+    Args:
+      recipe: the settings of the training.
+      classifier: a registered name, or ANY.
+      dataset: a data set's name, or ANY. A recipe for one data set comes before a recipe for any.
+
     Raises:
       ValueError: the classifier is unknown, or has a recipe for this data set already.
     """

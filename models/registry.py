@@ -77,7 +77,10 @@ CLASSIFIERS: dict[str, ClassifierSpec] = {}
 
 
 def register_classifier(spec: ClassifierSpec) -> ClassifierSpec:
-    """Makes a classifier known to every command.
+    """Registers a classifier, so that every command knows it by its name; returns its description.
+
+    Args:
+      spec: the description.
 
     Raises:
       ValueError: the name is taken or has other characters, the group is unknown, or two options share a letter.

@@ -20,7 +20,8 @@ import yaml
 from deepbayes import ROOT
 from deepbayes.attacks.registry import ATTACKS
 from deepbayes.data.registry import DATASETS
-from deepbayes.documentation import commands
+from deepbayes.documentation import commands, python_api
+from deepbayes.documentation.markdown import wrapped
 from deepbayes.documentation.pages import FOLDER, filled, parts_of
 from deepbayes.experiments.command_line.commands import HANDED_ON
 from deepbayes.experiments.command_line.read_settings import run_settings
@@ -287,6 +288,23 @@ def test_a_part_is_written_anew_and_an_unknown_one_is_refused():
     assert filled(old).startswith("before\n<!-- generated: options noise -->")
     with pytest.raises(KeyError):
         filled(old.replace("options noise", "nothing"))
+
+
+def test_every_field_and_argument_of_the_api_is_described():
+    undescribed = []
+    for file, name in ((f, n) for files in python_api.API.values() for f, names in files.items() for n in names):
+        text = python_api.object_section(file, name)
+        undescribed += [f"{name}.{n}" for n in python_api.names_to_describe(file, name) if f"`{n}`: " not in text]
+    assert undescribed == []
+
+
+def test_prose_is_wrapped_and_tables_and_code_are_not():
+    prose, row = "word " * 60, "| " + "cell " * 60 + "|"
+    text = wrapped(f"- {prose}\n{row}\n```\n{prose}\n```\n{prose}")
+    lines = text.splitlines()
+    assert [line for line in lines if len(line) > 120] == [row, prose]
+    assert [line[:6] for line in lines[:3]] == ["- word", "  word", "  word"]
+    assert wrapped(text) == text
 
 
 def test_every_attack_has_its_section():

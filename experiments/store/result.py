@@ -23,7 +23,13 @@ from deepbayes.models.files import FileError
 
 @dataclass(frozen=True)
 class Mean:
-    """Mean and standard deviation over n images; n is None where the result holds it elsewhere."""
+    """A mean over images.
+
+    Attributes:
+      mean: in the unit of the quantity.
+      std: standard deviation over the images, in the same unit.
+      n: images; None where the result holds this number elsewhere.
+    """
 
     mean: float
     std: float
