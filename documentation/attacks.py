@@ -28,7 +28,7 @@ def options(name: str) -> str:
       KeyError: an unknown attack.
     """
     attack = ATTACKS[name]
-    budget = f"Budget: `--{attack.parameter}`, {cell(attack.meaning)}."
+    budget = f"Budget: `--{attack.parameter}` ({cell(attack.meaning)})."
     if not attack.options:
         return f"{budget} No options of its own."
     rows = [[code_cell(f"--{flag(o.name)}"), _default(o), _allowed(o), cell(o.help)] for o in attack.options]

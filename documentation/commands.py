@@ -136,7 +136,7 @@ def _row(action: argparse.Action) -> tuple[str, str]:
     """What is typed, and what it means, as cells."""
     typed = " ".join([", ".join(action.option_strings), _values(action)]).strip()
     meaning = cell((action.help or "").replace("%%", "%"))
-    if action.choices and not action.metavar:
+    if action.choices and not action.metavar and not all(str(c) in meaning for c in action.choices):
         one_of = "one of " + ", ".join(f"`{c}`" for c in action.choices)
         meaning = f"{meaning}; {one_of}" if meaning else one_of
     required = "required; " if action.option_strings and action.required else ""
