@@ -141,7 +141,7 @@ ATTACKS: dict[str, Attack] = {
             "wbs", "Detector-aware PGD on each sample's posterior (WB+S)", "eps", _EPS, "Linf", GRADIENT,
             "Li et al. 2019, appendix A.1",
             options=(
-                Option("statistic", "kl", "of the detector to evade; none is WB+S; marginal, logit, kl are WB+S+M, +L, +K",
+                Option("statistic", "kl", "of the detector to evade; none: WB+S; marginal, logit, kl: WB+S+M, +L, +K",
                        choices=("none", "marginal", "logit", "kl", "tv")),
                 Option("lambda_", 0.1, "weight of the detector's term in eq. 3"),
                 Option("steps", 40, "gradient steps"), STEP_SIZE, START,
