@@ -21,7 +21,7 @@ GROUPS = {
     "Classifiers": ("classifiers", *all_options(), "victim_model", "weights"),
     "Attack": ("eps", "c", "targeted", "known_noise", "full_gradient", "save"),
     "Detection": ("fpr", "calibration_images"),
-    "Run": ("batch_size", "seed", "protocol", "output", "fresh"),
+    "Run": ("batch_size", "seed", "protocol", "output", "fresh", "quiet"),
 }
 """Heading -> the shared options that stand below it, by their names in the parsed command line."""
 OWN = ("num_images",)
@@ -76,8 +76,8 @@ def _common(parser: argparse.ArgumentParser) -> list[str]:
             whole.append(link)
         elif taken:
             parts.append(f"Of {link}: {', '.join(_flag(row) for row in taken)}.")
-    texts = [f"all of {', '.join(whole)}."] if whole else []
-    return [" ".join(["Common options:", *texts, *parts])] if texts or parts else []
+    texts = [f"All of {', '.join(whole)}.", *parts] if whole else parts
+    return [f"Common options: {texts[0][0].lower()}{' '.join(texts)[1:]}"] if texts else []
 
 
 def _grouped() -> dict[str, list[tuple[str, str]]]:
