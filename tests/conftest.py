@@ -26,6 +26,13 @@ def put(root: Path, content: dict) -> Path:
     return file
 
 
+def pytest_collection_modifyitems(items):
+    """A file's tests run in one process, which sets up once what they share; independent ones fill the gaps."""
+    for item in items:
+        if not item.get_closest_marker("independent"):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
 @pytest.fixture(scope="session")
 def mnist_dir() -> Path:
     """The folder with MNIST that DEEPBAYES_DATA names."""
