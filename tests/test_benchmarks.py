@@ -58,7 +58,7 @@ def test_a_quick_run_writes_json_table_and_figure(tmp_path):
 def test_no_rounds_are_refused(capsys):
     with pytest.raises(SystemExit):
         command.main(["--rounds", "0"])
-    assert "at least 1" in capsys.readouterr().err
+    assert "not a positive number" in capsys.readouterr().err
 
 
 def test_a_folder_that_cannot_be_written_is_refused_before_the_work(tmp_path, capsys):

@@ -10,12 +10,15 @@ from pathlib import Path
 from deepbayes import CHECKOUT, PROGRAM, ROOT
 from deepbayes.attacks.registry import ATTACKS, GRADIENT, Attack, Option
 from deepbayes.data.registry import DATASETS
+from deepbayes.experiments.command_line.argument_parser import CommandParser
 from deepbayes.experiments.command_line.commands import BY_ATTACK, COMMANDS, HANDED_ON, IMAGES
 from deepbayes.experiments.command_line.types import calibration_count, count, not_negative, positive, seed, share
 from deepbayes.experiments.settings.attack_plan import flag
 from deepbayes.experiments.settings.protocol import PROTOCOLS
 from deepbayes.models.registry import CLASSIFIERS, all_options, papers_classifiers
 
+WITHOUT_ATTACK = ("clean", "checks", "ood")
+"""What `report --attack` takes beside the attacks: clean accuracy, the checks, images of another kind."""
 PREFIX = "attack_option_"
 """Of the attacks' options in the parsed command line, so that they meet no other option's name."""
 
@@ -38,7 +41,7 @@ EXAMPLES = """examples:
 
 
 def parser() -> argparse.ArgumentParser:
-    main_parser = argparse.ArgumentParser(
+    main_parser = CommandParser(
         prog=PROGRAM,
         description="Deep Bayes classifiers under attack: a TensorFlow 2 port of Li, Bradshaw, Sharma (ICML 2019).",
         epilog=EXAMPLES.replace("./run_experiments.sh", PROGRAM),
@@ -116,10 +119,16 @@ def _train(command, name: str) -> None:
 def _rings(command, name: str) -> None:
     _seed(command)
     _output(command)
+    _quiet(command)
 
 
 def _report(command, name: str) -> None:
-    command.add_argument("--dataset", help="default: all")
+    add = command.add_argument
+    add("--dataset", metavar="NAME", help="only results on this data set (default: all)")
+    add("--attack", nargs="+", choices=(*ATTACKS, *WITHOUT_ATTACK), metavar="NAME",
+        help=f"only these attacks, or {', '.join(WITHOUT_ATTACK)} (default: all)")  # fmt: skip
+    add("--classifiers", nargs="+", metavar="NAME",
+        help="only these classifiers, rows in this order (default: all)")  # fmt: skip
     _output(command)
     _protocol(command)
 
@@ -193,6 +202,7 @@ def _common(command) -> None:
     _seed(command)
     _output(command)
     _protocol(command)
+    _quiet(command)
 
 
 def _data(command) -> None:
@@ -225,6 +235,11 @@ def _protocol(command) -> None:
 
 def _seed(command) -> None:
     command.add_argument("--seed", type=seed, default=0, metavar="S", help="seed of everything random (default 0)")
+
+
+def _quiet(command) -> None:
+    text = "print tables, warnings and errors only: no progress, no file names"
+    command.add_argument("--quiet", action="store_true", help=text)
 
 
 def default_output() -> Path:

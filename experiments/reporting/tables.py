@@ -7,6 +7,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from deepbayes.attacks.registry import ATTACKS, GRADIENT, NOTHING, SCORES
+from deepbayes.experiments.reporting import narrow
 from deepbayes.experiments.settings.attack_plan import flag
 from deepbayes.experiments.store.names import safe_stem, visible
 from deepbayes.experiments.store.rate import Rate
@@ -24,8 +25,6 @@ STUDENTS = {
     "blackbox": "the substitute grew by queries",
 }
 _UNMOVED = {"fgsm": " (a gradient of exactly 0)", "cw": " (no adversarial image found)"}
-_NAME = 16
-"""Letters that the first column keeps on a narrow terminal."""
 
 
 @dataclass(frozen=True)
@@ -44,19 +43,30 @@ class Table:
     has_lines: bool = False
 
     def rich(self) -> RichTable:
-        """For a terminal. Names are text: brackets in them are no markup, colons no emoji."""
-        title, caption = Text(_line(self.title), "table.title"), Text(_line(self.caption), "table.caption")
-        table = RichTable(title=title, caption=caption, title_justify="left", caption_justify="left")
+        """For a terminal that is wide enough."""
+        return narrow.rich_table(self._grid(), title=self._title, caption=self._caption)
+
+    def fitting(self, width: int) -> list[RichTable]:
+        """For a terminal of so many columns: whole where it fits, else with broken cells, else in several parts.
+
+        The title stands above the first part, the caption below the last.
+        """
+        parts = narrow.fitting(self._grid(), width)
+        of_part = [{} for _ in parts]
+        of_part[0]["title"], of_part[-1]["caption"] = self._title, self._caption
+        return [narrow.rich_table(part, **own) for part, own in zip(parts, of_part, strict=True)]
+
+    def _grid(self) -> narrow.Grid:
         breaks = "\n" if self.has_lines else ""
-        longest = max((len(visible(row[0])) for row in self.rows), default=0)
-        # a short first column keeps its width, a long one is the first to be wrapped
-        first = {"overflow": "fold", "min_width": min(longest, _NAME), "no_wrap": longest <= _NAME}
-        table.add_column(Text(visible(self.heads[0])), **first)
-        for head in self.heads[1:]:
-            table.add_column(Text(visible(head, breaks)), justify="right", no_wrap=True)
-        for name, *cells in self.rows:
-            table.add_row(Text(visible(name)), *(Text(visible(cell, breaks)) for cell in cells))
-        return table
+        return [[visible(name), *(visible(c, breaks) for c in cells)] for name, *cells in (self.heads, *self.rows)]
+
+    @property
+    def _title(self) -> Text:
+        return Text(_line(self.title), "table.title")
+
+    @property
+    def _caption(self) -> Text:
+        return Text(_line(self.caption), "table.caption")
 
     def markdown(self) -> str:
         rule = ["---"] + ["---:"] * (len(self.heads) - 1)

@@ -73,7 +73,7 @@ def detect(
     index = images.index.astype(np.int32)
     seed = noise_seed(context.seed, EVALUATION if guard is not victim else DETECTION)
     results = []
-    with bar(len(images) * len(attacks), f"{guard.name} looks at the attacks on {victim.name}") as progress:
+    with bar(len(images) * len(attacks), f"the detectors of {guard.name} on the attacks on {victim.name}") as progress:
         for attack in attacks:
             full = attack["settings"] | {"detection": settings}
             result = None if context.fresh else context.store.read(full)

@@ -46,7 +46,7 @@ def run(options: RunSettings) -> int:
     heads = ["detector", "rejects a high", "training", "fresh"]
     file = folder / "rings.json"
     write_json(file, {"settings": {"seed": options.seed, "points": POINTS, "rate": FALSE_RATE}} | rates)
-    print_tables([Table("Two rings (the paper's Figure 2)", heads, rows, caption).rich()], file)
+    print_tables([Table("Two rings (the paper's Figure 2)", heads, rows, caption)], file)
     say(f"figure: {picture(x, y, detectors, folder / 'rings.png')}")
     return 0
 
