@@ -143,7 +143,8 @@ def _regression(command, name: str) -> None:
 
 
 def _figure(command, name: str) -> None:
-    command.add_argument("names", nargs="+", metavar="NAME", help="3 B.1 ... as the paper numbers them")
+    text = "3 B.1 ... as the paper numbers them; accuracy, detection: an overview; training: the shipped weights'"
+    command.add_argument("names", nargs="+", metavar="NAME", help=text)
     _papers_classifiers(command)
     _output(command)
 
