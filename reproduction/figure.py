@@ -37,8 +37,8 @@ ATTACKS_OF = {
 TRANSFER = ("Figure A.4", "Figure A.5")
 _ROWS = ("accuracy_percent", "min_linf_mean", "l2_mean", "tp_marginal_percent", "tp_logit_percent", "tp_kl_percent")
 _MATRICES = {
-    "accuracy_percent": "accuracy (%) on images that fooled the column's",
-    "tp_logit_percent": "logit detection (%) of images that fool the row's",
+    "accuracy_percent": "accuracy (%) on images that fooled the source model",
+    "tp_logit_percent": "logit detection (%) of images that fool the row",
 }
 _LABELS = ("accuracy (%)", "mean minimum Linf", "mean L2 of successes",
            *(f"detected by {d} (%)" for d in ("marginal", "logit", "KL")))  # fmt: skip
@@ -136,7 +136,7 @@ def _wrapped(title: str, inches: float) -> str:
 
 
 def _title(title: str, drawn: list[Estimate], unlike: dict[Key, str], mark: str = "") -> str:
-    """With the images that estimates are based on, and why some are not like for like."""
+    """With the images that estimates are based on, and why some are not comparable."""
     settings = [estimate.settings for estimate in drawn]
     n = sorted({s["num_images"] for s in settings})
     images = f"{n[0]:,}" if len(n) == 1 else f"{n[0]:,} to {n[-1]:,}"
@@ -153,7 +153,7 @@ def _unlike(keys: list[Key], estimates: dict[Key, Estimate]) -> dict[Key, str]:
 
 
 def _panel(axis, values: dict[Key, Estimate | float], names: list[str], styles: dict, unlike: dict[Key, str]) -> None:
-    """Curves over the parameter, hollow where not like for like; a point a classifier for figures over a whole grid."""
+    """Curves over the parameter, hollow where not comparable; a point a classifier for figures over a whole grid."""
     if not values:
         axis.text(0.5, 0.5, "not run", transform=axis.transAxes, ha="center", color="0.5")
     for place, name in enumerate(names):
@@ -216,7 +216,7 @@ def _matrices(place: str, estimates: dict[Key, Estimate], names: list[str], file
                 draw_rates(axis, _matrix(values, names), names)
                 axis.set_title(f"{whose}: {name}, {budget.name} {budget.value:g}\n{text}", fontsize=10)
     drawn = [p.key for p in figures if p.key in estimates]
-    title = f"{place}: each classifier (rows) on images made against another (columns)"
+    title = f"{place}: each classifier (rows) on images crafted on a source model (columns)"
     title = _title(title, [estimates[k] for k in drawn], _unlike(drawn, estimates))
     figure.suptitle(_wrapped(title, size[0]))
     return save(figure, file)

@@ -166,7 +166,7 @@ def test_results_through_several_students_are_told_apart_by_the_students_weights
     (alone,) = groups([clean, first, student("c", seed=1)])
     assert list(alone.victims) == ["DFX"]
     (both,) = groups([clean, first, second])
-    assert list(both.victims) == ["DFX#student-bbbbbb", "DFX#student-cccccc"]
+    assert list(both.victims) == ["DFX#surrogate-bbbbbb", "DFX#surrogate-cccccc"]
     (detected,) = detection_groups([detection(through=r["settings"]["through"]) for r in (first, second)])
     assert list(detected.guards) == list(both.victims)
     assert attack_of(first["settings"]) == attack_of(second["settings"])
