@@ -400,7 +400,7 @@ def test_a_report_of_a_classifier_that_has_no_results_says_which_have(tmp_path, 
     kept(ResultsStore(tmp_path), *attacked("GBZ"))
     with pytest.raises(UsageError, match="called GBX; did you mean GBZ"):
         report.run(asked(output=tmp_path, classifiers=["GBX"]))
-    with pytest.raises(UsageError, match="no result is of what was chosen"):
+    with pytest.raises(UsageError, match="no result is of these attacks and classifiers"):
         report.run(asked(output=tmp_path, attack=["pgd"]))
 
 

@@ -84,10 +84,15 @@ def step_done(text: str) -> None:
 
 
 def warn(text: str) -> None:
+    """As `say_always`, a warning."""
+    say_always(f"warning: {text}")
+
+
+def say_always(text: str) -> None:
     """As `say`, also where a command is quiet."""
     quiet, console.quiet = console.quiet, False
     try:
-        say(f"warning: {text}")
+        say(text)
     finally:
         console.quiet = quiet
 

@@ -37,7 +37,7 @@ def chosen(results: list[Result], attacks: Iterable[str] | None, classifiers: It
         runs = {r.run for r in found if r.attack in attacks}
         found = [r for r in found if r.attack in attacks or (r.attack == "clean" and r.run in runs)]
     if not found:
-        raise UsageError("no result is of what was chosen: leave out --attack or --classifiers to see what there is")
+        raise UsageError("no result is of these attacks and classifiers: leave out --attack or --classifiers")
     return found
 
 
