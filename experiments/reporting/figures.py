@@ -143,9 +143,9 @@ def example_strip(group: Group, arrays, file: Path, shown: int = 2) -> Path | No
       arrays: result -> its stored arrays, {} where they are missing: the strip has a gap there.
     """
     columns, names = ["clean", *group.grid], list(group.victims)
-    size = 0.8 * shown * len(columns) + 0.6, 0.92 * len(names) + 1.1
+    size = 0.8 * shown * len(columns) + 0.6, 0.98 * len(names) + 1.2
     figure = plt.figure(figsize=size, layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.01)
+    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.03)
     for k, block in enumerate(figure.subfigures(1, shown, squeeze=False)[0]):
         axes = block.subplots(len(names), len(columns), squeeze=False)
         true = set()
@@ -169,7 +169,7 @@ def example_strip(group: Group, arrays, file: Path, shown: int = 2) -> Path | No
                 wrong = clean.labels is not None and predicted != clean.labels[position]
                 true |= {_class_name(clean, clean.labels[position])} if clean.labels is not None else set()
                 look = {"color": "red", "fontweight": "bold"} if wrong else {"color": "black"}
-                axis.set_xlabel(_class_name(clean, predicted), fontsize=9, labelpad=1, **look)
+                axis.set_xlabel(_class_name(clean, predicted), fontsize=9, labelpad=2.5, **look)
         block.suptitle(f"true class: {' or '.join(sorted(true))}" if true else " ", fontsize=10)
     figure.suptitle(
         f"{group.title} by {group.parameter}. Below each image: the predicted class, red where it is wrong", fontsize=10
