@@ -41,15 +41,15 @@ def parser() -> argparse.ArgumentParser:
     for name, data in (("vae_mnist", "MNIST"), ("vae_cifar_binary", "CIFAR-binary")):
         _training(commands, name, data)
     attack = _command(commands, "attack", "attacks one classifier; --save writes 2019's attack file")
-    attack("--attack", "-A", default="pgd", choices=ATTACKS_2019, help=f"{', '.join(ATTACKS_2019)} (default pgd)")
+    attack("--attack", "-A", default="pgd", choices=ATTACKS_2019, help="default pgd")
     attack("--c", type=not_negative, default=1.0, metavar="C", help="of cw; in 2019 in attack_config.py (default 1)")
     superwhite = _command(commands, "attack_superwhite", "WB+S, which evades a detector; --save writes its attack file")
-    superwhite("--attack", "-A", default="superwhite", choices=("superwhite",), help="as 2019 has it: superwhite only")
+    superwhite("--attack", "-A", default="superwhite", choices=("superwhite",), help="there is no other, as in 2019")
     superwhite("--lbd", "-l", type=not_negative, default=0.1, metavar="L",
                help="weight of the detector's term (default 0.1)")  # fmt: skip
     superwhite("--snapshot", "-R", action="store_true", help="attack the logits of each sample (WB+S)")
     superwhite("--statistic", default="logit", choices=("none", "marginal", "logit", "kl"),
-               help="of the detector to evade: none, marginal, logit, kl (default logit)")  # fmt: skip
+               help="of the detector to evade (default logit)")  # fmt: skip
     for add in (attack, superwhite):
         _data_and_batch(add, "plane_frog")
         add("--eps", "-e", type=not_negative, default=0.1, metavar="E", help="Linf budget, pixel scale (default 0.1)")
@@ -67,7 +67,7 @@ def parser() -> argparse.ArgumentParser:
     _ours(detect)
     index = _command(commands, "extract_index", "writes the positions of the test images that a classifier gets right")
     index("victim", help="the classifier, such as bayes_K10_A")
-    index("data", choices=DATASETS_2019, help=f"data set: {', '.join(DATASETS_2019)}")
+    index("data", choices=DATASETS_2019, help="data set")
     _batch(index)
     _ours(index)
     for name, text in LATER.items():
@@ -90,7 +90,7 @@ def _training(commands, name: str, data: str) -> None:
 
 
 def _data_and_batch(add: Callable, data: str) -> None:
-    add("--data", "-D", default=data, choices=DATASETS_2019, help=f"{', '.join(DATASETS_2019)} (default {data})")
+    add("--data", "-D", default=data, choices=DATASETS_2019, help=f"data set (default {data})")
     _batch(add)
     text = "towards a random wrong label instead of away from the true one"
     add("--targeted", "-T", action="store_true", help=text)

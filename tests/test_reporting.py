@@ -350,6 +350,20 @@ def test_a_file_holds_all_results_of_its_group_and_the_terminal_those_asked_for_
     assert rows(tmp_path / "mnist" / "fgsm_corrected_n4_seed1.md") == ["DBX"]
 
 
+def test_rows_of_detection_and_transfer_stand_in_the_order_asked_for(tmp_path, capsys, undrawn):
+    store = ResultsStore(tmp_path)
+    report.show(store, kept(store, detection("DFX"), detection("GBZ"), detection("GFZ")))
+    out = capsys.readouterr().out
+    assert out.index("DFX") < out.index("GBZ") < out.index("GFZ")
+    pairs = [(v, s) for v in ("DFX", "GBZ") for s in ("DFX", "GBZ") if v != s]
+    through = [{"kind": "transfer", "source": s, "settings": {"weights_sha256": "a" * 64}} for _, s in pairs]
+    moved = [result(v, through=t) for (v, _), t in zip(pairs, through, strict=True)]
+    report.show(store, kept(store, *attacked("DFX"), *attacked("GBZ"), *moved))
+    out = capsys.readouterr().out.partition("FGSM: transfer")[2]
+    assert out.index("from DFX") < out.index("from GBZ")
+    assert out.index("│ DFX") < out.index("│ GBZ")
+
+
 def test_only_the_files_that_a_run_belongs_in_are_written_anew(tmp_path, capsys, undrawn):
     store, folder = ResultsStore(tmp_path), tmp_path / "mnist"
     report.show(store, kept(store, result("DFX", "clean"), result("GBZ", "clean")))
