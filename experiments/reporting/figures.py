@@ -63,19 +63,21 @@ def colour_key(names: list[str]) -> str:
     return ", ".join(said + (["grey: yours"] if "" in groups else []))
 
 
-def legend(figure, names: list[str], line: str = "-") -> None:
+def legend(figure, names: list[str]) -> None:
     """One legend for the whole figure, below it: a classifier an entry, the title says what the colours mean.
 
     The figure has the layout "constrained".
     """
     styles = style(names)
-    handles = [plt.Line2D([], [], label=as_label(n), linestyle=line, **styles[n]) for n in names]
-    figure.legend(
-        handles=handles, loc="outside lower center", ncols=min(len(names), 8), frameon=False, title=colour_key(names)
-    )
+    handles = [plt.Line2D([], [], label=as_label(n), **styles[n]) for n in names]
+    longest = max(len(handle.get_label()) for handle in handles)
+    columns = max(1, min(len(names), int(figure.get_figwidth() * _LETTERS_AN_INCH / (longest + _OF_A_HANDLE))))
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False, title=colour_key(names))
 
 
 _LONGEST_LABEL = 40
+_LETTERS_AN_INCH, _OF_A_HANDLE = 9, 8
+"""Of a legend: letters that an inch holds, and the letters whose room a line with its marker takes."""
 
 
 def as_text(text: str) -> str:
@@ -128,6 +130,8 @@ def accuracy_by_eps(group: Group, file: Path) -> Path:
     for axis in axes[0]:
         axis.set_xlabel(f"{group.parameter} ({ATTACKS[group.attack].meaning})", fontsize=9)
         axis.set_xscale("log" if neutral is None else "linear")
+        if neutral is not None and all(value == int(value) for value in grid):  # such as pixels
+            axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.grid(alpha=0.3)
     legend(figure, list(group.victims))
     figure.suptitle(as_text(f"{group.title}{group.how}, protocol {group.protocol}"))
