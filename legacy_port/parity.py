@@ -1,8 +1,8 @@
 """Parity with 2019: recompute every quantity of golden files and compare.
 
 A row a quantity has its name, error, tolerance, and ok or OUT. Relative errors are per element, over max(|golden|, 1)
-nat; those of gradients are in the l2 norm of the whole array. Of adversarial images the error is a share of pixels: those
-that differ by more than the number named.
+nat; those of gradients are in the l2 norm of the whole array. The error of adversarial images is the share of
+pixels that differ by more than the number named.
 """
 
 import re
