@@ -1,6 +1,6 @@
 """`figure accuracy`, `figure detection`, `figure training`: what a reader takes in at a glance.
 
-They are drawn from what comes with the project alone (results/reference, docs/results/training), so that everybody's are alike.
+They are drawn from files of the project alone (results/reference, docs/results/training). Everybody's are alike.
 """
 
 import csv
