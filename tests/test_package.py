@@ -131,7 +131,7 @@ def test_a_wheel_holds_every_module_and_all_data_below_one_name(wheel, checkout)
     tops = {name.split("/")[0] for name in names}
     assert tops == {"deepbayes", "deepbayes-1.0.0.dist-info"}
     parts = {f.relative_to(checkout).as_posix() for r in ROOMS for f in (checkout / r).rglob("*") if f.is_file()}
-    expected = {p for p in parts if p.endswith((".py", ".json", ".npz", ".csv"))}
+    expected = {p for p in parts if p.endswith((".py", ".json", ".npz", ".csv", ".html", ".css", ".js"))}
     inside = {name.removeprefix("deepbayes/") for name in names if name.startswith("deepbayes/")}
     assert {p.removeprefix("deepbayes/") for p in expected} == inside
     needs = {line.removeprefix("Requires-Dist: ") for line in metadata.splitlines() if line.startswith("Requires-Dist")}

@@ -13,7 +13,7 @@ from deepbayes.data.registry import DATASETS
 from deepbayes.experiments.command_line.commands import BY_ATTACK, COMMANDS, HANDED_ON, IMAGES
 from deepbayes.experiments.command_line.types import calibration_count, count, not_negative, positive, seed, share
 from deepbayes.experiments.settings.attack_plan import flag
-from deepbayes.experiments.settings.protocol import PROTOCOLS
+from deepbayes.experiments.settings.protocol import DEFAULT_PROTOCOL, PROTOCOLS
 from deepbayes.models.registry import CLASSIFIERS, all_options, papers_classifiers
 
 PREFIX = "attack_option_"
@@ -119,9 +119,21 @@ def _rings(command, name: str) -> None:
 
 
 def _report(command, name: str) -> None:
-    command.add_argument("--dataset", help="default: all")
+    add = command.add_argument
+    add("--dataset", help="default: all")
     _output(command)
-    _protocol(command)
+    text = f"of the results (default {DEFAULT_PROTOCOL}; of --html and --csv every protocol)"
+    add("--protocol", choices=PROTOCOLS, help=text)
+    text = (
+        "instead of tables one web page of all results, which needs no other file: a ranking by worst-case accuracy, "
+    )
+    text += "tables and charts by attack, every result with settings and hashes, model cards"
+    add("--html", action="store_true", help=text)
+    add("--csv", action="store_true", help="instead of tables one CSV file, a row a result")
+    text = "where that one file goes (default: report.html or report.csv in --output)"
+    add("--to", type=lambda p: Path(p).absolute(), metavar="FILE", help=text)
+    text = "example images in the page: of published data sets (default), of your own images too (all), or none"
+    add("--images", choices=("public", "all", "none"), default="public", help=text)
 
 
 def _regression(command, name: str) -> None:
@@ -219,8 +231,8 @@ def default_data_dir() -> Path | None:
 
 
 def _protocol(command) -> None:
-    text = "which quirks of 2019 to keep (default corrected)"
-    command.add_argument("--protocol", choices=PROTOCOLS, default="corrected", help=text)
+    text = f"which quirks of 2019 to keep (default {DEFAULT_PROTOCOL})"
+    command.add_argument("--protocol", choices=PROTOCOLS, default=DEFAULT_PROTOCOL, help=text)
 
 
 def _seed(command) -> None:
