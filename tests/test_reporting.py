@@ -1,6 +1,5 @@
 """Tables from made-up results: which stand together, under which file name, and what captions say."""
 
-import argparse
 import os
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from rich.console import Console
 
 from conftest import ROOT
 from deepbayes.attacks.registry import ATTACKS
+from deepbayes.experiments.command_line.parser import parser
 from deepbayes.experiments.measurements.intervals import rate
 from deepbayes.experiments.measurements.progress import print_tables
 from deepbayes.experiments.reporting import detection_figures, pages, report
@@ -256,7 +256,15 @@ def kept(store: ResultsStore, *results: Result) -> list[Result]:
 
 
 def reported(folder: Path, dataset="mnist", protocol="corrected") -> int:
-    return report.run(argparse.Namespace(output=folder, dataset=dataset, protocol=protocol))
+    arguments = [
+        "report",
+        "--output",
+        str(folder),
+        "--protocol",
+        protocol,
+        *(["--dataset", dataset] if dataset else []),
+    ]
+    return report.run(parser().parse_args(arguments))
 
 
 @pytest.fixture
@@ -445,7 +453,7 @@ def test_a_report_imports_neither_tensorflow_nor_what_draws():
 
 def test_a_report_with_figures_imports_no_tensorflow(tmp_path):
     kept(ResultsStore(tmp_path), *attacked("DFX"), detection("DFX"))
-    options = f"output=pathlib.Path({str(tmp_path)!r}), dataset='mnist', protocol='corrected'"
+    options = f"output=pathlib.Path({str(tmp_path)!r}), dataset='mnist', protocol=None, html=False, csv=False, to=None"
     code = (
         "import sys, argparse, pathlib; from deepbayes.experiments.reporting import report; "
         f"report.run(argparse.Namespace({options})); print('loaded', *sys.modules)"

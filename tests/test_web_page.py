@@ -143,6 +143,14 @@ def test_cells_without_a_number_stay_last(opened):
         assert numbers(found[:known]) == numbers(found)
 
 
+@pytest.mark.parametrize(("title", "number"), [("KL", 8), ("TV", 9), ("Any", 10), ("Hours", 11)])
+def test_a_head_sorts_its_own_column(opened, title, number):
+    head(opened, title).find_element(By.TAG_NAME, "button").click()
+    found = numbers(column(opened, number))
+    assert len(set(found)) > 1
+    assert found == sorted(found, reverse=True)
+
+
 def test_what_opens_stays_with_its_row(opened):
     def pairs():
         script = "return [...document.querySelectorAll('table.results > tbody')].map(b => b.innerHTML)"

@@ -63,9 +63,11 @@ def detected(store: ResultsStore, settings: dict, guard: str = "") -> None:
     """What detectors found of an attack with these settings."""
     how = {"guard": guard or settings["victim"], "chosen_guard": bool(guard), "rate": 0.05, "rule": "quantile"}
     how |= {"calibration": {"images": 55_000}, "guard_settings": {"weights_sha256": "a" * 64}}
-    rates = {"fp": rate(1, N), "tp": rate(3, 4), "unnoticed_errors": rate(1, N)}
-    kl = rates | {"tp_class_averaged": 0.75, "auroc": 0.9, "true_rate_at": {"0.05": 0.5, "0.01": 0.25}}
-    store.write(settings | {"detection": how}, {"n": N, "union": rates, "detectors": {"kl": kl, "tv": kl}})
+    found = 3 if settings["victim"] == "GBZ" else 2  # of four successes
+    roc = {"tp_class_averaged": 0.75, "auroc": 0.9, "true_rate_at": {"0.05": 0.5, "0.01": 0.25}}
+    union = {"fp": rate(1, N), "tp": rate(found, 4), "unnoticed_errors": rate(1, N)}
+    detectors = {"kl": union | roc, "tv": union | roc | {"tp": rate(found - 1, 4)}}
+    store.write(settings | {"detection": how}, {"n": N, "union": union, "detectors": detectors})
 
 
 def fill(root: Path) -> ResultsStore:

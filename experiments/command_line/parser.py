@@ -30,6 +30,7 @@ EXAMPLES = """examples:
   ./run_experiments.sh detect --attack fgsm                    what the detectors detect of it, beside the paper's
   ./run_experiments.sh train --classifiers GBZ --epochs 100    goes on by itself after an interruption
   ./run_experiments.sh report                                  tables and figures from the results that exist
+  ./run_experiments.sh report --html                           one web page of all results, and model cards
   ./run_experiments.sh table F.1                               the paper's Table F.1 beside ours, from what was run
   ./run_experiments.sh regression                              every result against the paper's
   ./run_experiments.sh parity tests/golden/*.npz               every number against the 2019 code's

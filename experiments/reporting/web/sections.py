@@ -61,7 +61,7 @@ def sections(results: Iterable[Result], look: Look) -> list[Section]:
     results = in_usual_order(results)
     detected = {_run_of(g): g for g in detection_groups(results) if not g.transfer}
     moved = [g for g in detection_groups(results) if g.transfer]
-    evaluated = sorted(groups(results, all_clean=True), key=_order)
+    evaluated = sorted(groups(results), key=_order)
     found = [_attack_section(g, detected.pop(_run_of(g), None), look) for g in evaluated if g.attack != "clean"]
     found += [_detection_section(g) for g in detected.values()]
     found += [_clean_section(g) for g in evaluated if g.attack == "clean"]

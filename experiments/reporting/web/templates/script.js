@@ -5,7 +5,8 @@
   for (const table of document.querySelectorAll("table[data-sortable]")) {
     const bodies = [...table.tBodies];
     const heads = [...table.querySelectorAll("th[data-kind]")];
-    heads.forEach((head, column) => {
+    heads.forEach((head, place) => {
+      const column = Number(head.dataset.column ?? place);
       const button = document.createElement("button");
       button.type = "button";
       button.append(...head.childNodes);
