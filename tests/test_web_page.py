@@ -92,7 +92,7 @@ def test_nothing_is_wider_than_the_window_and_no_script_fails(browser, page, whi
         browser.execute_script(f"document.querySelectorAll('details').forEach({opening})")
         sizes = "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]"
         needed, there = browser.execute_script(sizes)
-        assert there == width
+        assert width - 20 <= there <= width  # less a scroll bar
         assert needed <= there
     assert errors(browser) == []
 

@@ -24,7 +24,7 @@ from deepbayes.experiments.store.identity import STUDENT_MARK
 from deepbayes.experiments.store.names import visible
 from deepbayes.experiments.store.result import CleanResult, Result
 from deepbayes.experiments.store.seal import SEAL
-from deepbayes.models.registry import CLASSIFIERS, base_name, place
+from deepbayes.models.registry import BASELINE, CLASSIFIERS, DISCRIMINATIVE, GENERATIVE, base_name, place
 from deepbayes.reference.published import paper_images
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -35,6 +35,11 @@ _NOT_MEASURED = {
 
 _SAID = ("attack", "victim", "dataset", "weights_sha256", "data_sha256")
 """Settings that stand elsewhere in its row."""
+
+_COLOURS = {
+    GENERATIVE: "Blue: generative.", DISCRIMINATIVE: "Orange: discriminative.", BASELINE: "Green: baseline.",
+    "": "Grey: your own model.",
+}  # fmt: skip
 
 Arrays = Callable[[Result], dict[str, np.ndarray]]
 
@@ -133,6 +138,12 @@ class Content:
     @cached_property
     def sections(self) -> list[Section]:
         return sections(self._results, self.look_of_name)
+
+    @cached_property
+    def colours(self) -> list[tuple[str, str]]:
+        """(group of classifiers, what its colour means), of the groups that there are."""
+        there = {entry.group for entry in self.entries}
+        return [(group or "own", text) for group, text in _COLOURS.items() if group in there]
 
     @cached_property
     def papers_images(self) -> list[tuple[str, str]]:

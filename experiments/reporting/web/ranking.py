@@ -4,6 +4,7 @@ Counted are untargeted Linf attacks on the classifier itself that aim at its acc
 know the noise, attacks that evade detectors, and images made against another model.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -24,6 +25,11 @@ class WorstCase:
     accuracy: Rate
     attacks: tuple[str, ...]
     seconds: float
+
+    @property
+    def basis(self) -> tuple[int, int]:
+        """Numbers of images and of attacks."""
+        return self.accuracy.n, len(self.attacks)
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,15 @@ class Ranking:
         """All attacks counted at the ranking's eps."""
         counted = (a for c in self.classifiers if self.eps in c.by_eps for a in c.by_eps[self.eps].attacks)
         return tuple(dict.fromkeys(counted))
+
+    def usual(self, eps: float) -> tuple[int, int]:
+        """Numbers of images and of attacks that most classifiers have at this eps."""
+        return Counter(c.by_eps[eps].basis for c in self.classifiers if eps in c.by_eps).most_common(1)[0][0]
+
+    @property
+    def compared(self) -> tuple[float, ...]:
+        """All eps at which as many attacks were run on most classifiers as at the ranking's."""
+        return tuple(eps for eps in self.grid if self.usual(eps)[1] >= self.usual(self.eps)[1])
 
 
 def rankings(results: Iterable[Result]) -> list[Ranking]:

@@ -175,7 +175,7 @@ def strange_images(results: Iterable[Result]) -> list[OutOfDistributionResult]:
 def _order(result: Result) -> tuple:
     s = result.settings
     names = list(ATTACKS)
-    attack = names.index(result.attack) if result.attack in names else -1
+    attack = names.index(result.attack) if result.attack in names else len(names)
     through = s.get("through", {})
     return (
         result.dataset, result.protocol, attack, result.through, str(_changed(result)), result.value or 0.0,

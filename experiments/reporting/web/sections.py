@@ -32,7 +32,7 @@ from deepbayes.experiments.settings.protocol import PROTOCOLS
 from deepbayes.experiments.store.identity import namer
 from deepbayes.experiments.store.result import ChecksResult, Result
 from deepbayes.models.registry import place
-from deepbayes.reference.published import paper_accuracy, paper_images
+from deepbayes.reference.published import paper_accuracy
 
 Look = Callable[[str], tuple[int, str]]
 """A classifier's name -> the index of its colours, and its marker."""
@@ -151,9 +151,7 @@ def _panels(group: Group, look: Look) -> tuple[Panel, ...]:
     found = [panel("This port", own, label, budgets, logarithmic)]
     if any(p.x != attack.neutral for *_, points in papers for p in points):
         drawn = [line for line in papers if line[3]]
-        found.append(
-            panel(f"Li et al. 2019, on {paper_images(group.dataset, group.attack)}", drawn, label, budgets, logarithmic)
-        )
+        found.append(panel("The paper", drawn, label, budgets, logarithmic))
     return tuple(found)
 
 
@@ -162,12 +160,13 @@ def _percent(rate) -> tuple[float, float, float]:
 
 
 def chart_of_ranking(ranking: Ranking, look: Look) -> Panel:
-    """Worst-case accuracy by eps."""
-    lines = [
-        (c.name, *look(c.name), [Point(eps, *_percent(case.accuracy)) for eps, case in c.by_eps.items()])
-        for c in ranking.classifiers
-    ]
-    return panel("Worst case over attacks", lines, f"eps ({ATTACKS['pgd'].meaning})", ranking.grid)
+    """Worst-case accuracy by eps, where the same number of attacks was run."""
+    lines = []
+    for c in ranking.classifiers:
+        cases = {eps: c.by_eps[eps] for eps in ranking.compared if eps in c.by_eps}
+        points = [Point(eps, *_percent(case.accuracy)) for eps, case in cases.items()]
+        lines.append((c.name, *look(c.name), points))
+    return panel("Worst case over attacks", lines, f"eps ({ATTACKS['pgd'].meaning})", ranking.compared)
 
 
 _MOST_LINES = len(_MARKERS)

@@ -9,8 +9,8 @@
       const column = Number(head.dataset.column ?? place);
       const button = document.createElement("button");
       button.type = "button";
-      button.append(...head.childNodes);
-      head.append(button);
+      button.append(head.firstChild);
+      head.prepend(button);
       if (!head.hasAttribute("aria-sort")) head.setAttribute("aria-sort", "none");
       const number = head.dataset.kind === "number";
       const value = (body) => {
