@@ -183,6 +183,13 @@ def test_a_table_prints_from_the_results_that_come_with_it(run):
     assert "missing" not in done.stderr
 
 
+def test_a_web_page_is_written_from_the_results_that_come_with_it(run):
+    stored = ROOT / "results" / "reference"
+    done = run("deepbayes", "report", "--html", "--output", str(stored), "--to", "page.html")
+    assert done.returncode == 0, done.stderr
+    assert (run.folder / "page.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+
+
 # ---- a fresh clone ---------------------------------------------------------------------------------------------------
 
 
