@@ -101,6 +101,8 @@ def test_to_names_the_one_file(store, tmp_path, capsys):
     for both in (["--html", "--csv"], []):
         assert run("report", *both, "--output", store.root, "--to", file) == 2
         assert "--to names one file" in capsys.readouterr().err
+    assert run("report", "--html", "--output", store.root, "--to", tmp_path) == 2
+    assert f"{tmp_path} is a folder" in capsys.readouterr().err
 
 
 def test_a_protocol_and_a_data_set_choose_results(store, capsys):
@@ -195,7 +197,7 @@ def test_a_classifier_that_faced_fewer_attacks_is_not_ranked(tmp_path):
         ("GBZ", (1, 2), ()), ("DFX", (1, 2), ()), ("mine", None, ("PGD",)),
     ]  # fmt: skip
     assert [c.by_eps[0.1].accuracy.count for c in found.classifiers] == [5, 1, 8]
-    assert found.classifiers[0].hours == 2
+    assert found.classifiers[0].hours == 2.5
 
 
 def test_ranks_differ_where_intervals_do_not_meet(tmp_path):

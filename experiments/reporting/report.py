@@ -20,6 +20,8 @@ def run(options: argparse.Namespace) -> int:
     """Tables and figures; with --html or --csv one file of all results, of every protocol unless one is named."""
     if options.to and options.html == options.csv:
         raise UsageError("--to names one file: say --html or --csv, one of them, before it")
+    if options.to and options.to.is_dir():
+        raise UsageError(f"--to names a file, and {options.to} is a folder")
     one_file = options.html or options.csv
     protocol = options.protocol or ("" if one_file else DEFAULT_PROTOCOL)
     store = ResultsStore(options.output)

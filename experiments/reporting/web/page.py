@@ -86,7 +86,8 @@ class Content:
     """
 
     def __init__(self, results: Iterable[Result], store: Path, arrays: Arrays, images: str = PUBLIC):
-        self._results, self._arrays, self._images = sorted(results, key=lambda r: (file_of(r), r.key)), arrays, images
+        self._results, self._images = sorted(results, key=lambda r: (file_of(r), r.key)), images
+        self._arrays = _examples_of(arrays)
         self._cards = cards(store)
         self.rows = rows_of(self._results)
         self._clean = {_of(r): r for r in self._results if isinstance(r, CleanResult)}
@@ -213,6 +214,18 @@ class Content:
         if row.result is None or not may_show(row.dataset, self._images):
             return []
         return pictures(row, self._clean.get(_of(row.result)), self._arrays)
+
+
+def _examples_of(arrays: Arrays) -> Arrays:
+    """The same, of examples alone, each file read once."""
+    known: dict[str, dict[str, np.ndarray]] = {}
+
+    def examples(result: Result) -> dict[str, np.ndarray]:
+        if result.key not in known:
+            known[result.key] = {name: of for name, of in arrays(result).items() if name.startswith("examples")}
+        return known[result.key]
+
+    return examples
 
 
 def _of(result: Result) -> tuple:
