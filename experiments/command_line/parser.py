@@ -24,7 +24,7 @@ EXAMPLES = """examples:
   ./run_experiments.sh pgd --classifiers GBZ DFX --eps 0.1 0.3 --num-images all
   ./run_experiments.sh cw --classifiers DBX --c 10 --protocol paper --save
   ./run_experiments.sh fgsm --classifiers GBZ --victim-model my_cnn.keras      any Keras model that gives logits
-  ./run_experiments.sh train --data my_images --classifiers GBZ cnn            your own images: see docs/own-images.md
+  ./run_experiments.sh train --data my_images --classifiers GBZ cnn            own images: docs/how-to/own-images.md
   ./run_experiments.sh greybox --attack mim                    through a student of the victim's probabilities
   ./run_experiments.sh checks --classifiers GBZ                is what pgd says of GBZ to be believed?
   ./run_experiments.sh detect --attack fgsm                    what the detectors detect of it, beside the paper's
