@@ -51,9 +51,14 @@ has_requirements() { # whether this interpreter has them all
     [[ -x $(command -v "$1") ]] && "$1" -c "$meets" "$root/$requirements" 2>/dev/null
 }
 
+refuse_mistakes() { # an unknown command or option ends here, before anything is installed: reading needs no package
+    DEEPBAYES_PARSE_ONLY=1 PYTHONPATH=$root "$python" -P -B -m deepbayes "$@"
+}
+
 use_environment() { # .venv, made where it is missing or lacks something; two at once make it one after the other
     local own=$root/.venv/bin/python
     if ! has_requirements "$own"; then
+        refuse_mistakes "$@"
         if [[ ! -w $root ]]; then
             echo "error: $("$python" --version) lacks $requirements, and .venv cannot be made: $root is not writable" >&2
             echo "  pip install -r $root/$requirements     or, with Docker, for the tests: docker compose run test" >&2
@@ -75,7 +80,7 @@ use_environment() { # .venv, made where it is missing or lacks something; two at
 
 pick_python
 if ! prints_text_only "$@"; then
-    has_requirements "$python" || use_environment
+    has_requirements "$python" || use_environment "$@"
 fi
 export PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH}
 exec "$python" -P -m deepbayes "$@" # -P: nothing in the working directory takes a module's place

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from deepbayes import PROGRAM, ROOT
+from deepbayes.experiments.command_line.argument_parser import CommandParser
 from deepbayes.experiments.command_line.main import run_safely
 from deepbayes.experiments.command_line.types import positive
 from deepbayes.models.deep_bayes.factorisation import SEVEN_NAMES
@@ -20,7 +21,7 @@ def main(arguments: list[str]) -> int:
 
 def parser() -> argparse.ArgumentParser:
     text = "How fast ours is beside a plain port, both timed in turns in one run."
-    parser = argparse.ArgumentParser(f"{PROGRAM} benchmark", description=text)
+    parser = CommandParser(f"{PROGRAM} benchmark", description=text)
     add = parser.add_argument
     add("--classifiers", nargs="+", choices=SEVEN_NAMES, default=list(SEVEN_NAMES), metavar="NAME", help="default: all")
     add("--rounds", type=positive, default=7, metavar="N", help="turns of each contender (default 7)")

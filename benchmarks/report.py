@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 
 from deepbayes.benchmarks.cases import GRADIENT, LOGITS, TRAINING
 from deepbayes.benchmarks.memory import IMAGES
-from deepbayes.experiments.reporting.figures import save, style
+from deepbayes.experiments.reporting.figures import colour_key, save, style
 from deepbayes.models.files import atomic, write_json
 
 _SHORT = {
@@ -121,7 +121,7 @@ def figure(result: dict, file: Path) -> Path:
     left.invert_yaxis()
     left.set_xlabel("times faster than the plain port")
     left.grid(axis="x", alpha=0.3)
-    left.legend(fontsize=8, ncols=2)
+    left.legend(fontsize=8, ncols=2, title=colour_key(names), title_fontsize=8)
     if result["growth"]:
         right = axes[0, 1]
         for axis, marker in zip(("K", "C"), "os", strict=True):

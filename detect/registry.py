@@ -14,6 +14,7 @@ class Detector:
       reads: the signals of a classifier that the detector needs; without them it is not applicable.
       by_class: whether every class has its own threshold.
       source: the paper that defines it.
+      unit: of the statistic, for figures.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Detector:
     reads: frozenset[str]
     by_class: bool
     source: str
+    unit: str = ""
 
     @property
     def needs_density(self) -> bool:
@@ -30,13 +32,14 @@ class Detector:
 
 
 _DENSITY, _POSTERIOR = frozenset({"log_joint"}), frozenset({"posterior"})
+_PAPER = "Li et al. 2019, section 3"
 
 DETECTORS: dict[str, Detector] = {
     d.name: d
     for d in (
-        Detector("marginal", "Marginal", "-log p(x)", _DENSITY, False, "Li et al. 2019, section 3"),
-        Detector("logit", "Logit", "-log p(x, F(x))", _DENSITY, True, "Li et al. 2019, section 3"),
-        Detector("kl", "KL", "KL(mean posterior of F(x) || p(y|x))", _POSTERIOR, True, "Li et al. 2019, section 3"),
-        Detector("tv", "TV", "TV(mean posterior of F(x), p(y|x))", _POSTERIOR, True, "Li et al. 2019, section 3"),
+        Detector("marginal", "Marginal", "-log p(x)", _DENSITY, False, _PAPER, "nats"),
+        Detector("logit", "Logit", "-log p(x, F(x))", _DENSITY, True, _PAPER, "nats"),
+        Detector("kl", "KL", "KL(mean posterior of F(x) || p(y|x))", _POSTERIOR, True, _PAPER, "nats"),
+        Detector("tv", "TV", "TV(mean posterior of F(x), p(y|x))", _POSTERIOR, True, _PAPER, "0: equal, 1: disjoint"),
     )
 }

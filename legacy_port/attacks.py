@@ -26,7 +26,8 @@ from deepbayes.experiments.settings.errors import UsageError
 from deepbayes.experiments.settings.protocol import PROTOCOLS
 from deepbayes.experiments.settings.run_settings import AttackSettings, DetectionSettings, RunSettings
 from deepbayes.legacy_port import detection, files
-from deepbayes.legacy_port.checkpoints import LETTERS, to_classifier
+from deepbayes.legacy_port.checkpoints import to_classifier
+from deepbayes.legacy_port.letters import LETTERS
 from deepbayes.models import zoo
 from deepbayes.models.classifier import Classifier
 from deepbayes.models.deep_bayes.architecture import architecture_for

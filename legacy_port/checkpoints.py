@@ -14,10 +14,6 @@ from deepbayes.models.deep_bayes.factorisation import FACTORISATIONS, SEVEN_NAME
 from deepbayes.models.deep_bayes.model import DeepBayes
 from deepbayes.models.deep_bayes.networks import MLP, ImageDecoder, Tower
 
-LETTERS = dict(zip("ABCDEFG", ("GFZ", "GFY", "DFZ", "DFX", "DBX", "GBZ", "GBY"), strict=True))
-"""2019's letters and the paper's names."""
-
-
 IMAGE_SIDES = {"mnist": 28, "plane_frog": 32}
 _CIFAR_SIDE = IMAGE_SIDES["plane_frog"]
 

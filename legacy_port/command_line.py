@@ -16,12 +16,15 @@ under protocol 2019-code and prints the modern command that it stands for. --num
 import argparse
 import importlib
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from deepbayes import PROGRAM
+from deepbayes.experiments.command_line.argument_parser import CommandParser
 from deepbayes.experiments.command_line.main import run_safely
 from deepbayes.experiments.command_line.parser import default_data_dir
-from deepbayes.experiments.command_line.types import calibration_count, count, not_negative, positive
+from deepbayes.experiments.command_line.types import calibration_count, count, not_negative, positive, seed
+from deepbayes.legacy_port.letters import LETTERS
 
 DATASETS_2019 = ("mnist", "plane_frog", "cifar10")
 ATTACKS_2019 = ("fgsm", "pgd", "mim", "cw")
@@ -31,58 +34,78 @@ LATER = {
 
 
 def parser() -> argparse.ArgumentParser:
-    main_parser = argparse.ArgumentParser(
+    main_parser = CommandParser(
         prog=f"{PROGRAM} legacy", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = main_parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name in ("vae_mnist", "vae_cifar_binary"):
-        command = commands.add_parser(name)
-        command.add_argument("letter", choices="ABCDEFG")
-        command.add_argument("--epochs", type=positive)
-        command.add_argument("--train-images", type=count)
-        _ours(command)
-    attack = commands.add_parser("attack")
-    attack.add_argument("--attack", "-A", default="pgd", choices=ATTACKS_2019)
-    attack.add_argument("--c", type=not_negative, default=1.0, help="of cw; 2019 had it in attack_config.py")
-    superwhite = commands.add_parser("attack_superwhite")
-    superwhite.add_argument("--attack", "-A", default="superwhite", choices=("superwhite",))
-    superwhite.add_argument("--lbd", "-l", type=not_negative, default=0.1)
-    superwhite.add_argument("--snapshot", "-R", action="store_true", help="attack the per-sample logits (WB+S)")
-    superwhite.add_argument("--statistic", default="logit", choices=("none", "marginal", "logit", "kl"))
-    for command in (attack, superwhite):
-        _data_and_batch(command, "plane_frog")
-        command.add_argument("--eps", "-e", type=not_negative, default=0.1)
-        command.add_argument("--victim", "-V", default="bnn_K10")
-        command.add_argument("--num-images", type=count, metavar="N")
-        _ours(command)
-    detect = commands.add_parser("detect_attacks_logp")
+    for name, data in (("vae_mnist", "MNIST"), ("vae_cifar_binary", "CIFAR-binary")):
+        _training(commands, name, data)
+    attack = _command(commands, "attack", "attacks one classifier; --save writes 2019's attack file")
+    attack("--attack", "-A", default="pgd", choices=ATTACKS_2019, help="default pgd")
+    attack("--c", type=not_negative, default=1.0, metavar="C", help="of cw; in 2019 in attack_config.py (default 1)")
+    superwhite = _command(commands, "attack_superwhite", "WB+S, which evades a detector; --save writes its attack file")
+    superwhite("--attack", "-A", default="superwhite", choices=("superwhite",), help="there is no other, as in 2019")
+    superwhite("--lbd", "-l", type=not_negative, default=0.1, metavar="L",
+               help="weight of the detector's term (default 0.1)")  # fmt: skip
+    superwhite("--snapshot", "-R", action="store_true", help="attack the logits of each sample (WB+S)")
+    superwhite("--statistic", default="logit", choices=("none", "marginal", "logit", "kl"),
+               help="of the detector to evade (default logit)")  # fmt: skip
+    for add in (attack, superwhite):
+        _data_and_batch(add, "plane_frog")
+        add("--eps", "-e", type=not_negative, default=0.1, metavar="E", help="Linf budget, pixel scale (default 0.1)")
+        add("--victim", "-V", default="bnn_K10", help="classifier to attack, such as bayes_K10_A (default bnn_K10)")
+        add("--num-images", type=count, metavar="N", help="test images at even distances, or all (default all)")
+        _ours(add)
+    detect = _command(commands, "detect_attacks_logp", "what a guard detects of an attack file")
     _data_and_batch(detect, "mnist")
-    detect.add_argument("--attack", "-A", default="fgsm_eps0.10")
-    detect.add_argument("--victim", "-V", default="bayes_K10_A_cnn")
-    detect.add_argument("--guard", "-G", default="bayes_K10_A")
-    detect.add_argument("--conv", "-C", action="store_true", help="accepted: every guard on images is convolutional")
-    detect.add_argument("--calibration-images", type=calibration_count, default="auto", metavar="N")
+    detect("--attack", "-A", default="fgsm_eps0.10", help="as the attack file is called (default fgsm_eps0.10)")
+    detect("--victim", "-V", default="bayes_K10_A_cnn", help="folder of the attack file (default bayes_K10_A_cnn)")
+    detect("--guard", "-G", default="bayes_K10_A", help="classifier whose detectors are used (default bayes_K10_A)")
+    detect("--conv", "-C", action="store_true", help="accepted and not needed: every guard on images is convolutional")
+    text = "training images for thresholds, or all (default: all where their logits ship, else 10,000)"
+    detect("--calibration-images", type=calibration_count, default="auto", metavar="N", help=text)
     _ours(detect)
-    index = commands.add_parser("extract_index")
-    index.add_argument("victim")
-    index.add_argument("data", choices=DATASETS_2019)
-    index.add_argument("--batch_size", "-B", type=positive, default=100)
+    index = _command(commands, "extract_index", "writes the positions of the test images that a classifier gets right")
+    index("victim", help="the classifier, such as bayes_K10_A")
+    index("data", choices=DATASETS_2019, help="data set")
+    _batch(index)
     _ours(index)
     for name, text in LATER.items():
         commands.add_parser(name, help=text)
     return main_parser
 
 
-def _data_and_batch(command, data: str) -> None:
-    command.add_argument("--data", "-D", default=data, choices=DATASETS_2019)
-    command.add_argument("--batch_size", "-B", type=positive, default=100)
-    command.add_argument("--targeted", "-T", action="store_true")
-    command.add_argument("--save", "-S", action="store_true")
+def _command(commands, name: str, text: str) -> Callable:
+    """A new command's `add_argument`."""
+    return commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.").add_argument
 
 
-def _ours(command) -> None:
-    command.add_argument("--data-dir", type=Path, default=default_data_dir(), metavar="DIR")
-    command.add_argument("--seed", type=int, default=0, metavar="S")
+def _training(commands, name: str, data: str) -> None:
+    add = _command(commands, name, f"trains a classifier on {data}; a checkpoint of 2019's format is written")
+    letters = ", ".join(f"{letter} {of}" for letter, of in LETTERS.items())
+    add("letter", choices=[*LETTERS], metavar="LETTER", help=f"which classifier: {letters}")
+    add("--epochs", type=positive, metavar="N", help="default: the paper's number")
+    add("--train-images", type=count, metavar="N", help="train on part of the data (default all)")
+    _ours(add)
+
+
+def _data_and_batch(add: Callable, data: str) -> None:
+    add("--data", "-D", default=data, choices=DATASETS_2019, help=f"data set (default {data})")
+    _batch(add)
+    text = "towards a random wrong label instead of away from the true one"
+    add("--targeted", "-T", action="store_true", help=text)
+    add("--save", "-S", action="store_true", help="write 2019's file, below the working directory")
+
+
+def _batch(add: Callable) -> None:
+    add("--batch_size", "-B", type=positive, default=100, metavar="N", help="images at once (default 100)")
+
+
+def _ours(add: Callable) -> None:
+    """Options that 2019 did not have."""
+    add("--data-dir", type=Path, default=default_data_dir(), metavar="DIR",
+        help="folder of data sets (default: $DEEPBAYES_DATA)")  # fmt: skip
+    add("--seed", type=seed, default=0, metavar="S", help="seed of everything random (default 0)")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,7 +1,8 @@
 """Parity with 2019: recompute every quantity of golden files and compare.
 
 A row a quantity has its name, error, tolerance, and ok or OUT. Relative errors are per element, over max(|golden|, 1)
-nat; those of gradients are in the l2 norm of the whole array.
+nat; those of gradients are in the l2 norm of the whole array. The error of adversarial images is the share of
+pixels that differ by more than the number named.
 """
 
 import re
@@ -148,7 +149,7 @@ def _images_row(g: Golden, key: str, kind: str, ours: np.ndarray) -> Row:
         return Row(key, float(off.max()), CW, "absolute")
     trained = "trained_epochs" in g.meta and kind != "one step"
     apart, share = (1e-6, SIGN_SHARE) if kind == "one step" else (1e-4, TRAINED_SHARE if trained else STEPS_SHARE)
-    return Row(key, float(np.mean(~(off <= apart))), share, f"share of pixels off by > {apart:.0e}")
+    return Row(key, float(np.mean(~(off <= apart))), share, f"share > {apart:.0e}")
 
 
 def _training(g: Golden) -> Iterator[Row]:
@@ -239,7 +240,7 @@ def check(path: Path) -> Iterator[Row]:
                     yield family(g, key, match)
                     break
             else:
-                yield Row(key, float("inf"), 0.0, "no check knows this key")
+                yield Row(key, float("inf"), 0.0, "unknown key")
 
 
 def compare(files: list[Path], quiet: bool = False) -> int:

@@ -7,6 +7,7 @@ import importlib
 from pathlib import Path
 
 from deepbayes import PROGRAM
+from deepbayes.experiments.command_line.argument_parser import CommandParser
 from deepbayes.experiments.command_line.main import run_safely
 
 
@@ -21,7 +22,7 @@ def parser() -> argparse.ArgumentParser:
         "Compute every quantity of golden files of the 2019 code again and compare. Exit code 0 where all are within "
         "tolerance, 1 where one is out, 2 where a file cannot be read."
     )
-    parser = argparse.ArgumentParser(f"{PROGRAM} parity", description=text)
+    parser = CommandParser(f"{PROGRAM} parity", description=text)
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE.npz", help="golden files")
     parser.add_argument("--quiet", action="store_true", help="print only rows that are out, and the totals")
     return parser

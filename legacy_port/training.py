@@ -8,8 +8,9 @@ from deepbayes.experiments.command_line.write_command import arguments
 from deepbayes.experiments.measurements.progress import say
 from deepbayes.experiments.runs import train
 from deepbayes.experiments.settings.run_settings import RunSettings, TrainingSettings
-from deepbayes.legacy_port.checkpoints import LETTERS, to_2019
+from deepbayes.legacy_port.checkpoints import to_2019
 from deepbayes.legacy_port.files import checkpoint_path, write_pickle
+from deepbayes.legacy_port.letters import LETTERS
 from deepbayes.models import zoo
 from deepbayes.models.files import read_arrays
 

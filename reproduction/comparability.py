@@ -20,7 +20,7 @@ MEDIAN_STEPS = "a median over a grid of eps moves by whole steps of it"
 IN_KEYS = ("statistic", "lambda_")
 """Options of WB+S that its figures' keys name."""
 _AS_2019 = ("paper", "2019-code")
-_STUDENTS = ("greybox_", "blackbox_")
+_ON_A_SURROGATE = ("greybox_", "blackbox_")
 
 
 def why_not_comparable(p: Published) -> str:
@@ -29,8 +29,8 @@ def why_not_comparable(p: Published) -> str:
         return "the paper attacks only the 1,577 images that all its classifiers get right"
     if p.key.metric == "min_linf_median":
         return MEDIAN_STEPS
-    if p.key.attack.startswith(_STUDENTS):
-        return "the paper does not give the student's layers"
+    if p.key.attack.startswith(_ON_A_SURROGATE):
+        return "the paper does not give the surrogate's layers"
     if p.key.attack.endswith("mim") and _ran_on(_run_of_mim(p.key)):
         return "the paper's MIM took more than 40 steps there: its figures at eps 0.4 and 0.5 differ"
     if p.key.largest is not None:
@@ -87,7 +87,7 @@ def differs_from_the_paper(estimate: Estimate) -> str:
         if changed:
             return f"other options than the paper's: {', '.join(changed)}"
     if protocol not in _AS_2019 and metric != "accuracy_percent":
-        return f"protocol {protocol} counts otherwise: --protocol paper"
+        return f"protocol {protocol} counts differently: use --protocol paper"
     fitted = [d for d in (s.get("detection"), s.get("evades")) if d]
     if any(d["rate"] != USUAL_FALSE_RATE for d in fitted):
         return f"thresholds at {100 * fitted[0]['rate']:g} % false positives, the paper's at 5 %"
@@ -95,7 +95,7 @@ def differs_from_the_paper(estimate: Estimate) -> str:
     learnt_from = [d["calibration"]["images"] for d in fitted]
     learnt_from += [through["student_images"]] if through.get("kind") == "greybox" else []
     if learnt_from and min(learnt_from) < DEFAULT_IMAGES:
-        return f"thresholds or student made from {min(learnt_from)} training images, the paper's from all"
+        return f"thresholds or surrogate made from {min(learnt_from)} training images, the paper's from all"
     seeds = PROTOCOLS["paper"].seeds_per_class * DATASETS[s["dataset"]].classes
     if through.get("kind") == "blackbox" and through["student_images"] != seeds:
         return f"a substitute grown from {through['student_images']} images, the paper's from {seeds:,}"

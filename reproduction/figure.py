@@ -3,6 +3,7 @@
 import argparse
 import shlex
 from pathlib import Path
+from textwrap import fill
 
 import matplotlib
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from deepbayes import PROGRAM
 from deepbayes.experiments.measurements.progress import say
-from deepbayes.experiments.reporting.figures import save, style
+from deepbayes.experiments.reporting.figures import legend, save, style
 from deepbayes.experiments.reporting.transfer_tables import draw_rates
 from deepbayes.experiments.settings.errors import UsageError
 from deepbayes.experiments.store.results import check_writable
@@ -21,6 +22,7 @@ from deepbayes.reference.published import PAPER_CLASSIFIERS, Key, Published, pub
 from deepbayes.reproduction.collect import accepted_estimates, best, figures_of
 from deepbayes.reproduction.compare import INCOMPARABLE, compare, papers_figures
 from deepbayes.reproduction.estimates import Estimate
+from deepbayes.reproduction.overview import OVERVIEWS, overview
 from deepbayes.reproduction.required_runs import steps_to, why_not_measured
 
 ATTACKS_OF = {
@@ -35,8 +37,8 @@ ATTACKS_OF = {
 TRANSFER = ("Figure A.4", "Figure A.5")
 _ROWS = ("accuracy_percent", "min_linf_mean", "l2_mean", "tp_marginal_percent", "tp_logit_percent", "tp_kl_percent")
 _MATRICES = {
-    "accuracy_percent": "accuracy (%) on images that fooled the column's",
-    "tp_logit_percent": "logit detection (%) of images that fool the row's",
+    "accuracy_percent": "accuracy (%) on images that fooled the source model",
+    "tp_logit_percent": "logit detection (%) of images that fool the row",
 }
 _LABELS = ("accuracy (%)", "mean minimum Linf", "mean L2 of successes",
            *(f"detected by {d} (%)" for d in ("marginal", "logit", "KL")))  # fmt: skip
@@ -44,13 +46,23 @@ _LABELS = ("accuracy (%)", "mean minimum Linf", "mean L2 of successes",
 
 def run(options: argparse.Namespace) -> int:
     check_writable(options.output)
-    known = [*ATTACKS_OF, *TRANSFER]
+    known = [*(p.removeprefix("Figure ") for p in (*ATTACKS_OF, *TRANSFER)), *OVERVIEWS]
     for name in options.names:
-        if f"Figure {name}" not in known:
-            listed = ", ".join(p.removeprefix("Figure ") for p in known)
+        if name not in known:
+            listed = ", ".join(known)
             raise UsageError(f"Figure {name} is not one of those that are drawn here: {listed} (2 is `rings`)")
+    for name in (n for n in options.names if n in OVERVIEWS):
+        say(f"figure: {overview(name, options.output / 'paper' / f'{name}.png')}")
+    _papers([f"Figure {name}" for name in options.names if name not in OVERVIEWS], options)
+    return 0
+
+
+def _papers(places: list[str], options: argparse.Namespace) -> None:
+    """Draws figures of the paper, and says which results they lack."""
+    if not places:
+        return
     estimates, names = best(accepted_estimates(options.output)), options.classifiers or list(PAPER_CLASSIFIERS)
-    for place in (f"Figure {name}" for name in options.names):
+    for place in places:
         file = options.output / "paper" / f"{place.lower().replace(' ', '_')}.png"
         if draw(place, estimates, names, file):
             say(f"figure: {file}")
@@ -61,7 +73,6 @@ def run(options: argparse.Namespace) -> int:
             say(f"{place} lacks {len(missing)} of {len(wanted)} figures; to make them:")
             for _, arguments in steps_to(missing, options.output):
                 say(f"  {PROGRAM} {shlex.join(arguments)}")
-    return 0
 
 
 def _shown(place: str, names: list[str]) -> list[Published]:
@@ -91,7 +102,8 @@ def draw(place: str, estimates: dict[Key, Estimate], names: list[str], file: Pat
         return None
     rows = [(m, text) for m, text in zip(_ROWS, _LABELS, strict=True) if any(k.metric == m for k in wanted)]
     shape = len(rows), 2 * len(attacks)
-    figure, axes = plt.subplots(*shape, figsize=(3.6 * shape[1], 2.7 * shape[0]), sharey="row", squeeze=False)
+    size = 3.6 * shape[1], 2.7 * shape[0] + 1
+    figure, axes = plt.subplots(*shape, figsize=size, sharey="row", squeeze=False, layout="constrained")
     styles, unlike = style(names), _unlike(wanted, estimates)
     for column, attack in enumerate(attacks):
         for row, (metric, text) in enumerate(rows):
@@ -107,22 +119,30 @@ def draw(place: str, estimates: dict[Key, Estimate], names: list[str], file: Pat
             if row == 0:
                 port_axis.set_title(f"this port: {attack.upper()}")
                 paper_axis.set_title(f"the paper: {attack.upper()}")
-    handles = [plt.Line2D([], [], label=n, **styles[n]) for n in names]
-    figure.legend(handles=handles, loc="upper center", ncols=len(names), bbox_to_anchor=(0.5, 0.0), frameon=False)
+    legend(figure, names)
     drawn = [estimates[k] for k in wanted if k in estimates]
-    figure.suptitle(_title(f"{place}: {dataset}; bars are 95 % intervals", drawn, unlike, " (hollow)"), y=1.0)
-    figure.tight_layout()
+    title = _title(f"{place}: {dataset}; bars are 95 % intervals", drawn, unlike, " (hollow)")
+    figure.suptitle(_wrapped(title, size[0]))
     return save(figure, file)
 
 
+_LETTERS_AN_INCH = 11
+"""Of a title."""
+
+
+def _wrapped(title: str, inches: float) -> str:
+    """Its lines no longer than the figure is wide."""
+    return "\n".join(fill(line, int(inches * _LETTERS_AN_INCH)) for line in title.splitlines())
+
+
 def _title(title: str, drawn: list[Estimate], unlike: dict[Key, str], mark: str = "") -> str:
-    """With the images that estimates are based on, and why some are not like for like."""
+    """With the images that estimates are based on, and why some are not comparable."""
     settings = [estimate.settings for estimate in drawn]
     n = sorted({s["num_images"] for s in settings})
     images = f"{n[0]:,}" if len(n) == 1 else f"{n[0]:,} to {n[-1]:,}"
     protocols = " and ".join(sorted({s["protocol"]["name"] for s in settings}))
-    lines = [f"{title}; ours on {images} images, protocol {protocols}"]
-    return "\n".join([*lines, *(f"not like for like{mark}: {why}" for why in sorted(set(unlike.values())))])
+    lines = [f"{title}; this port on {images} images, protocol {protocols}"]
+    return "\n".join([*lines, *(f"not comparable{mark}: {why}" for why in sorted(set(unlike.values())))])
 
 
 def _unlike(keys: list[Key], estimates: dict[Key, Estimate]) -> dict[Key, str]:
@@ -133,7 +153,7 @@ def _unlike(keys: list[Key], estimates: dict[Key, Estimate]) -> dict[Key, str]:
 
 
 def _panel(axis, values: dict[Key, Estimate | float], names: list[str], styles: dict, unlike: dict[Key, str]) -> None:
-    """Curves over the parameter, hollow where not like for like; a point a classifier for figures over a whole grid."""
+    """Curves over the parameter, hollow where not comparable; a point a classifier for figures over a whole grid."""
     if not values:
         axis.text(0.5, 0.5, "not run", transform=axis.transAxes, ha="center", color="0.5")
     for place, name in enumerate(names):
@@ -152,7 +172,7 @@ def _panel(axis, values: dict[Key, Estimate | float], names: list[str], styles: 
 def _dress(axis, keys: list[Key], names: list[str]) -> None:
     """Scales and labels, the same whether something was measured or not."""
     if any(k.over_all_budgets for k in keys):
-        axis.set_xticks(range(len(names)), names, fontsize=7)
+        axis.set_xticks(range(len(names)), names, fontsize=9)
     elif any(k.budget and k.budget.name == "c" for k in keys):
         axis.set(xscale="log", xlabel="c")
     else:
@@ -182,7 +202,8 @@ def _matrices(place: str, estimates: dict[Key, Estimate], names: list[str], file
     attacks = list(dict.fromkeys((p.key.attack, p.key.budget) for p in figures))
     rows = [(metric, text) for metric, text in _MATRICES.items() if any(p.key.metric == metric for p in figures)]
     shape = len(rows), 2 * len(attacks)
-    figure, axes = plt.subplots(*shape, figsize=(4.2 * shape[1], 4.6 * shape[0]), squeeze=False)
+    size = 4.2 * shape[1], 4.6 * shape[0]
+    figure, axes = plt.subplots(*shape, figsize=size, squeeze=False, layout="constrained")
     for column, (attack, budget) in enumerate(attacks):
         for row, (metric, text) in enumerate(rows):
             here = [p for p in figures if (p.key.attack, p.key.budget, p.key.metric) == (attack, budget, metric)]
@@ -195,9 +216,9 @@ def _matrices(place: str, estimates: dict[Key, Estimate], names: list[str], file
                 draw_rates(axis, _matrix(values, names), names)
                 axis.set_title(f"{whose}: {name}, {budget.name} {budget.value:g}\n{text}", fontsize=10)
     drawn = [p.key for p in figures if p.key in estimates]
-    title = f"{place}: each classifier (rows) on images made against another (columns)"
-    figure.suptitle(_title(title, [estimates[k] for k in drawn], _unlike(drawn, estimates)), y=1.0)
-    figure.tight_layout()
+    title = f"{place}: each classifier (rows) on images crafted on a source model (columns)"
+    title = _title(title, [estimates[k] for k in drawn], _unlike(drawn, estimates))
+    figure.suptitle(_wrapped(title, size[0]))
     return save(figure, file)
 
 

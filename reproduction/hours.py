@@ -9,10 +9,10 @@ from deepbayes.experiments.settings.attack_plan import make_plan
 from deepbayes.experiments.settings.defaults import DEFAULT_IMAGES, LOOP_EPOCHS, LOOPS, STUDENT_EPOCHS
 from deepbayes.experiments.settings.protocol import PROTOCOLS
 from deepbayes.reference.published import has_density
-from deepbayes.reproduction.required_runs import PROTOCOL, STUDENTS, RequiredRun, images_run
+from deepbayes.reproduction.required_runs import PROTOCOL, SURROGATES, RequiredRun, images_run
 
 _EVALUATIONS_A_TRAINING_STEP, _EVALUATIONS_A_CNN_STEP = 0.1, 0.03
-"""A training step on an image, of a classifier and of a student, beside logits of GFZ with K = 10."""
+"""A training step on an image, of a classifier and of a surrogate, beside logits of GFZ with K = 10."""
 _MEASURED_ON = "GFZ"
 """The classifier in whose evaluations those steps are counted."""
 
@@ -53,7 +53,7 @@ class Speed:
 
 
 def hours(run: RequiredRun, num_images: int | None, speed: Speed) -> float:
-    """What a run takes: attack, evaluation, thresholds on weights that do not ship, queries and fitting of students."""
+    """What a run takes: attack, evaluation, thresholds for weights that do not ship, queries and fit of surrogates."""
     from deepbayes.experiments.measurements.craft import cost  # imports the attack, and TensorFlow with it
 
     usual = speed(run.dataset, _MEASURED_ON)
@@ -61,20 +61,20 @@ def hours(run: RequiredRun, num_images: int | None, speed: Speed) -> float:
         steps = int(run.command[run.command.index("--epochs") + 1]) * DATASETS[run.dataset].training_images
         return len(run.classifiers) * steps * _EVALUATIONS_A_TRAINING_STEP * usual / 3.6e6
     name = run.command[run.command.index("--attack") + 1] if "--attack" in run.command else run.command[0]
-    evaluations, on_a_student, n = 1.0, 0.0, images_run(num_images, run.dataset)
+    evaluations, on_a_surrogate, n = 1.0, 0.0, images_run(num_images, run.dataset)
     if name != "evaluate":
         attack = cost(make_plan(name, run.dataset, PROTOCOL, grid=run.grid))
         moved = (len(run.classifiers) - 1) if run.command[0] == "transfer" else 0
-        on_a_student = len(run.grid) * attack if run.command[0] in STUDENTS else 0.0
-        evaluations += len(run.grid) * (2 + moved + attack) - on_a_student
+        on_a_surrogate = len(run.grid) * attack if run.command[0] in SURROGATES else 0.0
+        evaluations += len(run.grid) * (2 + moved + attack) - on_a_surrogate
     first, steps = _beforehand(run)
     total = sum((n * evaluations + first) * speed(run.dataset, c) for c in run.classifiers)
     cnn = _EVALUATIONS_A_CNN_STEP * usual
-    return (total + len(run.classifiers) * (n * on_a_student + steps) * cnn) / 3.6e6
+    return (total + len(run.classifiers) * (n * on_a_surrogate + steps) * cnn) / 3.6e6
 
 
 def _beforehand(run: RequiredRun) -> tuple[int, int]:
-    """Evaluations of a classifier, and training steps of its student, in images, before the first attack."""
+    """Evaluations of a classifier, and training steps of its surrogate, in images, before the first attack."""
     thresholds = DEFAULT_IMAGES if run.weights and {"detect", "--detect"} & {*run.command} else 0
     if run.command[0] == "greybox":
         images = DEFAULT_IMAGES if run.weights else DATASETS[run.dataset].training_images

@@ -12,7 +12,7 @@ from deepbayes.reproduction.estimates import Estimate
 
 METRICS = {
     "accuracy_percent": "accuracy, %",
-    "student_accuracy_percent": "accuracy of the student, %",
+    "student_accuracy_percent": "accuracy of the surrogate, %",
     "success_percent": "success, %",
     "tp_marginal_percent": "detected by marginal detection, % of successful attacks",
     "tp_logit_percent": "detected by logit detection, % of successful attacks",
@@ -26,7 +26,7 @@ _MOST_COLUMNS = 7
 _BETWEEN = " / "
 _OUTSIDE = "!"
 _NOT_ALIKE = "*†‡§"
-"""Marks of cells that are not like for like, one a reason."""
+"""Marks of cells that are not comparable, one a reason."""
 
 
 def tables_of(place: str, figures: list[Published], estimates: dict[Key, Estimate], note: str = "") -> list[Table]:
@@ -78,7 +78,7 @@ def _table(place: str, text: str, figures: list[Published], estimates: dict[Key,
     for name in [*(n for n in PAPER_CLASSIFIERS if n in names), *(n for n in names if n not in PAPER_CLASSIFIERS)]:
         in_row = [by_cell.get((name, *column)) for column in columns]
         rows.append([name, *("" if f is None else _cell(comparisons.get(f.key), f, marks) for f in in_row)])
-    heads = [" ".join(part for part, same in zip(c, shared, strict=True) if not same) or "ours" for c in columns]
+    heads = [" ".join(part for part, same in zip(c, shared, strict=True) if not same) or "this port" for c in columns]
     common = [part for part, same in zip(columns[0], shared, strict=True) if same and part]
     title = f"{place}: {text} ({', '.join(common)})" if common else f"{place}: {text}"
     return Table(title, ["", *heads], rows, _caption(figures, measured, marks))
@@ -86,15 +86,15 @@ def _table(place: str, text: str, figures: list[Published], estimates: dict[Key,
 
 def _caption(figures: list[Published], measured: list[Comparison], marks: dict[str, str]) -> str:
     sources = "; ".join(dict.fromkeys(f.source for f in figures))
-    caption = f"Ours with half its 95 % interval, the paper's, and the difference. {sources}."
+    caption = f"This port's figure with half its 95 % interval, the paper's figure, and the difference. {sources}."
     if measured:
         n = {c.estimate.settings["num_images"] for c in measured}
         images = f"{min(n):,}" if len(n) == 1 else f"{min(n):,} to {max(n):,}"
         protocols = sorted({c.estimate.settings["protocol"]["name"] for c in measured})
-        caption += f" Ours stand on {images} images, protocol {', '.join(protocols)}."
+        caption += f" This port: {images} images, protocol {', '.join(protocols)}."
     digitised = sum(f.kind == "digitised" for f in figures)
-    caption += f" {digitised} of the paper's were read off a plot." if digitised else ""
-    caption += "".join(f" {mark} not like for like: {why}." for why, mark in marks.items())
+    caption += f" {digitised} of the paper's figures were read off a plot." if digitised else ""
+    caption += "".join(f" {mark} not comparable: {why}." for why, mark in marks.items())
     outside = any(c.verdict == OUTSIDE for c in measured)
     return caption + (f" {_OUTSIDE} outside the tolerance." if outside else "")
 

@@ -18,8 +18,8 @@ from deepbayes.reference.published import PAPER_CLASSIFIERS, Key, Published
 from deepbayes.reproduction.comparability import PAPERS_IMAGES
 
 PROTOCOL = "paper"
-STUDENTS = ("greybox", "blackbox")
-"""Commands whose attacks are made against a student of the classifier."""
+SURROGATES = ("greybox", "blackbox")
+"""Commands whose attacks are crafted on a surrogate of the classifier."""
 USUAL_IMAGES = 100
 """Of a run, unless told otherwise: hours instead of the days that the paper's 10,000 take."""
 
@@ -103,7 +103,7 @@ def _command(key: Key, detected: bool) -> tuple[str, ...]:
     if through == "transfer":
         guarded = key.metric.startswith("tp_")
         return ("detect", "--attack", name, "--guard", key.classifier) if guarded else ("transfer", "--attack", name)
-    if through in STUDENTS:
+    if through in SURROGATES:
         return through, "--attack", name, *(["--detect"] if detected else [])
     attack, options = key.attack, ()
     if attack.startswith("wbs_"):

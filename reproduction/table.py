@@ -87,7 +87,7 @@ def _show(options: argparse.Namespace, wanted: list[tuple[str, list[Published]]]
         file = options.output / "paper" / f"{place.lower().replace(' ', '_')}.md"
         with atomic(file) as temporary:
             temporary.write_text("\n".join(table.markdown() for table in shown))
-        print_tables((in_lines(table).rich() for table in shown), file)
+        print_tables(map(in_lines, shown), file)
         say(f"table: {file}")
 
 

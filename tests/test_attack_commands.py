@@ -128,7 +128,7 @@ def test_a_student_is_made_once_attacked_and_moved(command, tmp_path, capsys, mo
         assert student["queries"] == 4996
         assert student["agreement"]["rate"] >= 0.75
     assert result["settings"]["through"]["kind"] == command
-    assert "In square brackets the student's own accuracy" in " ".join(capsys.readouterr().out.split())
+    assert "In square brackets the surrogate's own accuracy" in " ".join(capsys.readouterr().out.split())
     assert run(*arguments, "--eps", "0.1", "--targeted", "--save") == 0
     (targeted,) = tmp_path.glob(f"r/mnist5k/mine/{command}_fgsm_targeted_*.npz")
     with np.load(targeted) as saved:
@@ -158,7 +158,7 @@ def test_detectors_look_at_what_went_through_a_student(mnist_dir, tmp_path, caps
     assert result["settings"]["through"] == attack["settings"]["through"]
     assert result["successes"]["count"] == attack["success_right_before"]["count"]
     assert result["detectors"].keys() == {"kl", "tv"}  # DFX has no density of x
-    assert "FGSM through a greybox student: detected by KL detection" in " ".join(capsys.readouterr().out.split())
+    assert "FGSM crafted on a grey-box surrogate: detected by KL detection" in " ".join(capsys.readouterr().out.split())
 
 
 def test_2019s_protocol_looks_once_at_images_that_were_moved_to_the_guard(tmp_path, mnist_dir):

@@ -174,7 +174,7 @@ def test_a_variants_name_gives_back_classifier_and_options(name, wanted, end):
         ("GBZ-shallow", "GBZ-shallow", {}),
         ("GBZ-2019", "GBZ", {}),
         ("GBZ_z32-2019#0a1b2c", "GBZ", {"dim_z": 32}),
-        ("GBZ#student-0a1b2c", "GBZ", {}),
+        ("GBZ#surrogate-0a1b2c", "GBZ", {}),
         ("GBZ_mine", "GBZ_mine", {}),  # files of users
         ("GBZ_v2", "GBZ_v2", {}),
         ("cnn_z32", "cnn_z32", {}),

@@ -61,7 +61,7 @@ def test_fgsm_gives_every_number_with_what_it_is_worth(attacked):
 def test_the_table_names_data_and_paper(attacked):
     table = (attacked / "mnist5k" / "fgsm_corrected_n10_K2.md").read_text()
     assert "n = 10 test images of mnist5k (mnist5k is 5,000 digits of MNIST's training set" in table
-    assert "In brackets the paper's, on the 10,000 official MNIST test images" in table
+    assert "In brackets the paper's figure, on the 10,000 official MNIST test images" in table
     assert "(62.0)" in table
     for figure in ("fgsm_corrected_n10_K2.png", "fgsm_corrected_n10_K2_examples.png"):
         assert (attacked / "mnist5k" / figure).read_bytes()[:4] == b"\x89PNG"

@@ -57,7 +57,7 @@ def test_fewer_images_allow_more():
         ({"options": {"loss": "margin"}}, "other options than the paper's: loss"),
         (
             {"detection": {"rate": 0.05, "calibration": {"images": 100}}},
-            "thresholds or student made from 100 training images, the paper's from all",
+            "thresholds or surrogate made from 100 training images, the paper's from all",
         ),
         ({"attack": "cw", "options": {"lr": 7.0}}, "other options than the paper's: lr"),
         ({"attack": "spsa", "options": ATTACKS["spsa"].defaults("corrected")}, "other options"),
@@ -79,7 +79,7 @@ def test_what_was_run_otherwise_than_in_the_paper_is_not_compared(settings, reas
 def test_detection_is_compared_only_where_it_is_counted_as_in_2019():
     key = ("mnist", "GFZ", "pgd", "eps=0.2", "tp_kl_percent")
     ours = figure(50.0, key=key, protocol={"name": "corrected"})
-    assert "counts otherwise" in compare(ours, Reference(50.0, 100, "Table")).reason
+    assert "counts differently" in compare(ours, Reference(50.0, 100, "Table")).reason
     nothing = figure(None, 0, key)
     assert "no successful attack" in compare(nothing, Reference(50.0, 100, "Table")).reason
 
@@ -114,9 +114,9 @@ def test_what_is_a_matter_of_chance_is_not_held_against_an_earlier_run_either():
         (("mnist", "GBY", "mim", "all eps", "min_linf_mean"), "more than 40 steps"),
         (("mnist", "DBX", "mim", "eps=0.3;dim_z=16", "accuracy_percent"), "more than 40 steps"),
         (("mnist", "DFZ", "transfer_mim", "eps=0.3;from=GBZ", "accuracy_percent"), "more than 40 steps"),
-        (("mnist", "GFZ", "greybox_pgd", "eps=0.1", "accuracy_percent"), "student's layers"),
+        (("mnist", "GFZ", "greybox_pgd", "eps=0.1", "accuracy_percent"), "surrogate's layers"),
         (("mnist", "GFZ", "pgd", "eps<=0.3", "accuracy_percent"), "Tables 1 and 2"),
-        (("mnist", "GFZ", "greybox_pgd", "eps=0.1", "student_accuracy_percent"), "student's layers"),
+        (("mnist", "GFZ", "greybox_pgd", "eps=0.1", "student_accuracy_percent"), "surrogate's layers"),
         (
             ("plane_frog", "GBZ", "fgsm", "eps=0.1", "accuracy_percent"),
             "1,577 images that all its classifiers get right",

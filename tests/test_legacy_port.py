@@ -10,8 +10,9 @@ import pytest
 from deepbayes.data import mnist, plane_frog, safe_pickle
 from deepbayes.legacy_port import command_line as legacy
 from deepbayes.legacy_port import detection, files
-from deepbayes.legacy_port.checkpoints import LETTERS, to_2019, to_classifier
+from deepbayes.legacy_port.checkpoints import to_2019, to_classifier
 from deepbayes.legacy_port.golden import Golden
+from deepbayes.legacy_port.letters import LETTERS
 from deepbayes.models.files import FileError
 from helpers import GOLDEN, settings_of, tiny
 

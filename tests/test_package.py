@@ -240,6 +240,21 @@ def test_whatever_else_a_fresh_clone_is_asked_for_makes_an_environment_first(che
     shutil.rmtree(checkout / ".venv")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("fgms", "error: unknown command fgms; did you mean fgsm?\n"),
+        ("fgsm --classifirs GBZ", "error: unknown option --classifirs; did you mean --classifiers?\n"),
+        ("legacy atack", "error: unknown command atack; did you mean attack?\n"),
+        ("fgsm --image-size 3", "error: --image-size is of your own images: name them by --data\n"),
+    ],
+)
+def test_a_mistake_on_a_fresh_clone_is_refused_before_anything_is_installed(checkout, bare, arguments, said):
+    done = _clone(checkout, bare, *arguments.split())
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", said)
+    assert not (checkout / ".venv").exists()
+
+
 def test_every_command_prints_its_help_without_any_package(checkout):
     code = (
         "import contextlib, io\n"

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from deepbayes.legacy_port import parity, parity_command
-from deepbayes.legacy_port.checkpoints import LETTERS, to_2019, to_classifier
+from deepbayes.legacy_port.checkpoints import to_2019, to_classifier
 from deepbayes.legacy_port.golden import Golden
+from deepbayes.legacy_port.letters import LETTERS
 from helpers import GOLDEN, tiny
 
 FILES = sorted(GOLDEN.glob("*.npz"))

@@ -1,13 +1,17 @@
 """Tables from made-up results: which stand together, under which file name, and what captions say."""
 
+import io
 import os
+import re
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
 from conftest import ROOT
@@ -20,6 +24,7 @@ from deepbayes.experiments.reporting.detection_tables import detection_tables
 from deepbayes.experiments.reporting.grouping import detection_groups, groups, transfer_groups
 from deepbayes.experiments.reporting.summary_tables import worst_case_tables
 from deepbayes.experiments.reporting.tables import Table, accuracy_table
+from deepbayes.experiments.settings.errors import UsageError
 from deepbayes.experiments.store.identity import attack_of
 from deepbayes.experiments.store.result import Result
 from deepbayes.experiments.store.results import ResultsStore
@@ -161,7 +166,7 @@ def test_results_through_several_students_are_told_apart_by_the_students_weights
     (alone,) = groups([clean, first, student("c", seed=1)])
     assert list(alone.victims) == ["DFX"]
     (both,) = groups([clean, first, second])
-    assert list(both.victims) == ["DFX#student-bbbbbb", "DFX#student-cccccc"]
+    assert list(both.victims) == ["DFX#surrogate-bbbbbb", "DFX#surrogate-cccccc"]
     (detected,) = detection_groups([detection(through=r["settings"]["through"]) for r in (first, second)])
     assert list(detected.guards) == list(both.victims)
     assert attack_of(first["settings"]) == attack_of(second["settings"])
@@ -221,7 +226,8 @@ def wide(columns: int) -> Table:
 
 def test_off_a_terminal_a_table_is_as_wide_as_it_needs_and_no_other_changes(tmp_path, capsys, monkeypatch):
     monkeypatch.delenv("FORCE_COLOR", raising=False)
-    print_tables([wide(8).rich(), wide(2).rich()], tmp_path)
+    monkeypatch.delenv("COLUMNS", raising=False)
+    print_tables([wide(8), wide(2)], tmp_path)
     text, told = capsys.readouterr()
     assert all(cell in text for cell in wide(8).rows[0])
     assert not told
@@ -231,11 +237,60 @@ def test_off_a_terminal_a_table_is_as_wide_as_it_needs_and_no_other_changes(tmp_
 
 def test_a_narrow_terminal_is_told_once_which_file_has_all_columns(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")
-    monkeypatch.setenv("COLUMNS", "70")
-    print_tables([wide(8).rich()] * 2, tmp_path / "fgsm.md")
+    monkeypatch.setenv("COLUMNS", "20")
+    print_tables([wide(8)] * 2, tmp_path / "fgsm.md")
     assert capsys.readouterr().err.count("fgsm.md has them all") == 1
-    print_tables([wide(2).rich()], tmp_path / "fgsm.md")
+    monkeypatch.setenv("COLUMNS", "40")
+    print_tables([wide(8)], tmp_path / "fgsm.md")
     assert not capsys.readouterr().err
+
+
+def lines_of(table: Table, width: int) -> list[str]:
+    """As a terminal of this width shows it."""
+    console = Console(width=width, record=True, file=io.StringIO())
+    for part in table.fitting(width):
+        console.print(part)
+    return [line.rstrip() for line in console.export_text().splitlines()]
+
+
+def test_where_a_table_is_too_wide_the_papers_figure_stands_below_ours():
+    rows = [["GFZ", *["94.6 (94.2)"] * 6], ["GBZ", *["100.0 (100.0)"] * 6]]
+    table = Table("FGSM", ["classifier", "clean", *(f"eps 0.{k}" for k in range(1, 6))], rows, "In brackets.")
+    assert any("94.6 (94.2)" in line for line in lines_of(table, 120))
+    narrow = lines_of(table, 80)
+    assert sum("94.6" in line for line in narrow) == sum("(94.2)" in line for line in narrow) == 1
+    assert sum("┃" in line for line in narrow) == 1
+    in_parts = lines_of(table, 60)
+    assert [line.split()[1] for line in in_parts if "┃" in line] == ["classifier"] * 2
+    assert in_parts[0] == "FGSM"
+    assert in_parts[-1] == "In brackets."
+
+
+def test_long_text_wraps_between_words_and_numbers_stay_whole():
+    figure = "eps 0.1: 31, eps 0.2: 40, eps 0.3: 40"
+    table = Table(
+        "Checks", ["check", "verdict", "figure", "n"], [["success rises with eps (PGD)", "pass", figure, "40"]], ""
+    )
+    (line,) = (line for line in lines_of(table, 120) if figure in line)
+    assert "success rises with eps (PGD)" in line
+    narrow = " ".join(lines_of(table, 60))
+    assert all(number in narrow for number in ("0.1:", "31,", "0.2:", "0.3:"))
+
+
+NUMBER = re.compile(r"\d[\d.,]*")
+
+
+@pytest.mark.parametrize("width", [80, 60])
+@pytest.mark.parametrize("protocol", ["paper", "corrected"])
+def test_every_table_of_the_results_that_come_with_the_project_fits_and_loses_no_number(width, protocol):
+    results = [r for r in ResultsStore(ROOT / "results" / "reference").all() if r.protocol == protocol]
+    found = [table for page in pages.pages(results, lambda result: {}) for table in page.tables]
+    assert found or protocol == "corrected"
+    for table in found:
+        lines = lines_of(table, width)
+        assert max(map(cell_len, lines)) <= width, table.title
+        numbers = Counter(NUMBER.findall("\n".join(lines)))
+        assert not Counter(n for row in table.rows for c in row[1:] for n in NUMBER.findall(c)) - numbers, table.title
 
 
 # ---- files after runs ------------------------------------------------------------------------------------------------
@@ -256,15 +311,12 @@ def kept(store: ResultsStore, *results: Result) -> list[Result]:
 
 
 def reported(folder: Path, dataset="mnist", protocol="corrected") -> int:
-    arguments = [
-        "report",
-        "--output",
-        str(folder),
-        "--protocol",
-        protocol,
-        *(["--dataset", dataset] if dataset else []),
-    ]
-    return report.run(parser().parse_args(arguments))
+    return report.run(asked("--protocol", protocol, *(["--dataset", dataset] if dataset else []), output=folder))
+
+
+def asked(*arguments, output: Path):
+    """What `report` is asked for."""
+    return parser().parse_args(["report", "--output", str(output), *arguments])
 
 
 @pytest.fixture
@@ -296,6 +348,20 @@ def test_a_file_holds_all_results_of_its_group_and_the_terminal_those_asked_for_
     assert rows(tmp_path / "mnist" / "fgsm_corrected_n4_seed1.md") == ["DBX"]
 
 
+def test_rows_of_detection_and_transfer_stand_in_the_order_asked_for(tmp_path, capsys, undrawn):
+    store = ResultsStore(tmp_path)
+    report.show(store, kept(store, detection("DFX"), detection("GBZ"), detection("GFZ")))
+    out = capsys.readouterr().out
+    assert out.index("DFX") < out.index("GBZ") < out.index("GFZ")
+    pairs = [(v, s) for v in ("DFX", "GBZ") for s in ("DFX", "GBZ") if v != s]
+    through = [{"kind": "transfer", "source": s, "settings": {"weights_sha256": "a" * 64}} for _, s in pairs]
+    moved = [result(v, through=t) for (v, _), t in zip(pairs, through, strict=True)]
+    report.show(store, kept(store, *attacked("DFX"), *attacked("GBZ"), *moved))
+    out = capsys.readouterr().out.partition("FGSM: transfer")[2]
+    assert out.index("from DFX") < out.index("from GBZ")
+    assert out.index("│ DFX") < out.index("│ GBZ")
+
+
 def test_only_the_files_that_a_run_belongs_in_are_written_anew(tmp_path, capsys, undrawn):
     store, folder = ResultsStore(tmp_path), tmp_path / "mnist"
     report.show(store, kept(store, result("DFX", "clean"), result("GBZ", "clean")))
@@ -323,6 +389,31 @@ def test_detection_of_a_model_without_samples_stands_in_the_file_of_the_others(t
     report.show(store, kept(store, detection("DFX")))
     report.show(store, kept(store, detection("mine", samples=None)))
     assert rows(tmp_path / "mnist" / "detect_fgsm_corrected_n4.md") == ["DFX", "mine"]
+
+
+# ---- what is chosen --------------------------------------------------------------------------------------------------
+
+
+def test_a_report_shows_the_attacks_and_classifiers_asked_for_in_their_order(tmp_path, capsys, undrawn):
+    store = ResultsStore(tmp_path)
+    kept(store, *attacked("GBZ"), *attacked("DFX"), *attacked("GFZ"), *attacked("DFX", "pgd", seed=1), detection("DFX"))
+    kept(store, result("DFX", "clean", seed=1))
+    assert report.run(asked("--attack", "fgsm", "--classifiers", "DFX", "GBZ", output=tmp_path)) == 0
+    out = capsys.readouterr().out
+    assert out.index("DFX") < out.index("GBZ")
+    assert "GFZ" not in out
+    assert "PGD" not in out
+    assert "Clean accuracy" not in out
+    assert "detected by" in out
+    assert rows(tmp_path / "mnist" / "fgsm_corrected_n4.md") == ["GFZ", "GBZ", "DFX"]  # the file stays whole
+
+
+def test_a_report_of_a_classifier_that_has_no_results_says_which_have(tmp_path, capsys):
+    kept(ResultsStore(tmp_path), *attacked("GBZ"))
+    with pytest.raises(UsageError, match="called GBX; did you mean GBZ"):
+        report.run(asked("--classifiers", "GBX", output=tmp_path))
+    with pytest.raises(UsageError, match="no result is of these attacks and classifiers"):
+        report.run(asked("--attack", "pgd", output=tmp_path))
 
 
 # ---- odd names, odd folders ------------------------------------------------------------------------------------------
@@ -453,7 +544,10 @@ def test_a_report_imports_neither_tensorflow_nor_what_draws():
 
 def test_a_report_with_figures_imports_no_tensorflow(tmp_path):
     kept(ResultsStore(tmp_path), *attacked("DFX"), detection("DFX"))
-    options = f"output=pathlib.Path({str(tmp_path)!r}), dataset='mnist', protocol=None, html=False, csv=False, to=None"
+    options = (
+        f"output=pathlib.Path({str(tmp_path)!r}), dataset='mnist', protocol=None, html=False, csv=False, to=None, "
+        "attack=None, classifiers=None"
+    )
     code = (
         "import sys, argparse, pathlib; from deepbayes.experiments.reporting import report; "
         f"report.run(argparse.Namespace({options})); print('loaded', *sys.modules)"

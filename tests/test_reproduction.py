@@ -489,7 +489,7 @@ def test_tables_keep_to_seven_columns_and_show_every_figure_once():
 def test_a_table_says_what_of_it_is_not_like_for_like(place, why):
     captions = [t.caption for t in tables_of(place, figures_of(place), {})]
     assert all(why in c for c in captions)
-    assert why or not any("not like for like" in c for c in captions)
+    assert why or not any("not comparable" in c for c in captions)
 
 
 def test_a_cell_outside_and_one_not_like_for_like_are_marked_and_the_marks_explained():
@@ -500,5 +500,5 @@ def test_a_cell_outside_and_one_not_like_for_like_are_marked_and_the_marks_expla
     table, *_ = tables_of("Table F.2", figures_of("Table F.2"), ours)
     within, outside, *others, _ = next(cells for name, *cells in table.rows if name == "DFX")
     assert (within[-1], outside[-1], *(cell[-1] for cell in others)) == (")", "!", "†", "*")
-    assert "* not like for like: K = 5, the paper's is 10. † not like for like: aimed at a label." in table.caption
+    assert "* not comparable: K = 5, the paper's is 10. † not comparable: aimed at a label." in table.caption
     assert "! outside the tolerance." in table.caption

@@ -60,8 +60,8 @@ def command_parser(command: str):
 
 
 def options_of(command: str) -> dict:
-    """The parser's options of a command, by their first name."""
-    return {a.option_strings[0]: a for a in command_parser(command)._actions if a.dest != "help"}
+    """The parser's options of a command, by their first name, but for those that change no settings."""
+    return {a.option_strings[0]: a for a in command_parser(command)._actions if a.dest not in ("help", "quiet")}
 
 
 def foreign(command: str, attack: str) -> set[str]:

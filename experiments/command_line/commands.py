@@ -30,44 +30,44 @@ _OF_ATTACKS = {
 }
 
 COMMANDS: dict[str, Command] = {
-    "train": Command("train classifiers; resumes where an earlier run stopped", f"{_RUNS}train:run", False),
+    "train": Command("train classifiers; the same command continues an interrupted run", f"{_RUNS}train:run", False),
     "evaluate": Command("clean accuracy of trained classifiers", f"{_RUNS}evaluate:run"),
     **_OF_ATTACKS,
-    "detect": Command("the share of successful attacks that each detector rejects", f"{_RUNS}detect:run"),
+    "detect": Command("the share of successful attacks that each detector detects", f"{_RUNS}detect:run"),
     "greybox": Command(
-        "attacks on a student of the victim's probabilities, moved to the victim",
+        "attacks crafted on a surrogate, evaluated on the victim (grey box)",
         f"{_RUNS}surrogate_attack:run_greybox",
     ),
     "blackbox": Command(
-        "attacks on a substitute grown by queries, moved to the victim", f"{_RUNS}surrogate_attack:run_blackbox"
+        "attacks crafted on a substitute, evaluated on the victim (black box)", f"{_RUNS}surrogate_attack:run_blackbox"
     ),
     "transfer": Command(
-        "every classifier's adversarial images on every other, as a heat map", f"{_RUNS}transfer:run"
+        "every classifier's adversarial images evaluated on every other, as a heat map", f"{_RUNS}transfer:run"
     ),
     "checks": Command(
-        "is the evaluation to be believed? a table of tests that a weak attack fails", f"{_RUNS}sanity_checks:run"
+        "tests of the evaluation that a weak attack or a masked gradient fails", f"{_RUNS}sanity_checks:run"
     ),
     "ood": Command(
-        "how well the detectors tell other images from those of the data set", f"{_RUNS}out_of_distribution:run"
+        "how well the detectors separate other images from those of the data set", f"{_RUNS}out_of_distribution:run"
     ),
-    "rings": Command("the paper's Figure 2: two rings, three detectors; seconds to run", f"{_RUNS}rings:run", False),
+    "rings": Command("the paper's Figure 2: two rings, three detectors; takes seconds", f"{_RUNS}rings:run", False),
     "report": Command(
-        "tables and figures from the results that exist", "deepbayes.experiments.reporting.report:run", False, False
+        "tables and figures from stored results", "deepbayes.experiments.reporting.report:run", False, False
     ),
     "table": Command(
-        "a table of the paper beside ours: table F.2; runs what is missing when told to",
+        "a table of the paper beside this port's figures: table F.2; --yes runs what is missing",
         "deepbayes.reproduction.table:run", False, False,
     ),
     "figure": Command(
-        "a figure of the paper beside ours: figure 3", "deepbayes.reproduction.figure:run", False, False
+        "a figure of the paper beside this port's: figure 3", "deepbayes.reproduction.figure:run", False, False
     ),
     "regression": Command(
-        "every stored result against the paper's, or an earlier folder's; exit code 1 where one is outside",
+        "every stored result compared with the paper or an earlier folder; exit code 1 where one is outside",
         "deepbayes.reproduction.regression.command:run", False, False,
     ),
-    "parity": Command("compare with golden files of the 2019 code: parity FILE.npz ..."),
+    "parity": Command("compare this port with golden files of the 2019 code: parity FILE.npz ..."),
     "legacy": Command("the command lines of 2019, in the working directory: legacy attack --data mnist ..."),
-    "benchmark": Command("time it beside a plain port and, where it is installed, PyTorch"),
+    "benchmark": Command("measure the time beside a plain port and, where it is installed, PyTorch"),
     "test": Command("run the test suite (arguments go to pytest)"),
 }  # fmt: skip
 

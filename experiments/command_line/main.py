@@ -7,9 +7,11 @@ import sys
 from collections.abc import Callable
 
 from deepbayes import PROGRAM, ROOT
+from deepbayes.experiments.command_line.argument_parser import only_parses, refuse
 from deepbayes.experiments.command_line.commands import COMMANDS, HANDED_ON
 from deepbayes.experiments.command_line.parser import parser
 from deepbayes.experiments.command_line.read_settings import run_settings
+from deepbayes.experiments.settings.errors import UsageError
 from deepbayes.experiments.settings.run_settings import RunSettings
 
 _WITHOUT_RUN = ("report", "table", "figure", "regression")
@@ -25,14 +27,25 @@ def main(arguments: list[str] | None = None) -> int:
     if options.command in HANDED_ON:
         parser().error(f"{PROGRAM} {options.command} ... hands it on to another package")
     if options.command == "test":
-        os.chdir(ROOT)
-        os.execv(sys.executable, [sys.executable, "-m", "pytest", *passed_on])
+        return _test(passed_on)
     if passed_on:
-        parser().error(f"unrecognized arguments: {' '.join(passed_on)}")
+        parser().refuse_unknown(passed_on)
     command = COMMANDS[options.command]
     if options.command in _WITHOUT_RUN:
         return run_safely(lambda: _function(command.function)(options), computes=command.computes)
-    return run_safely(lambda: run_command(options.command, run_settings(options)), computes=command.computes)
+    try:
+        settings = run_settings(options)
+    except UsageError as error:
+        return refuse(error)
+    return run_safely(lambda: run_command(options.command, settings), command.computes, options.quiet)
+
+
+def _test(arguments: list[str]) -> int:
+    """Becomes pytest."""
+    if only_parses():
+        return 0
+    os.chdir(ROOT)
+    os.execv(sys.executable, [sys.executable, "-m", "pytest", *arguments])
 
 
 def run_command(name: str, settings: RunSettings) -> int:
@@ -50,10 +63,20 @@ def _function(of: str) -> Callable:
     return getattr(importlib.import_module(module), name)
 
 
-def run_safely(work: Callable[[], int], computes: bool = True) -> int:
-    """The work's exit code: 130 after Ctrl-C or SIGTERM, 2 after an error of the user, told in one line."""
+def run_safely(work: Callable[[], int], computes: bool = True, quiet: bool = False) -> int:
+    """The work's exit code: 130 after Ctrl-C or SIGTERM, 2 after an error of the user, told in one line.
+
+    Where commands are only parsed nothing is done, and the code is 0.
+
+    Args:
+      computes: whether it needs TensorFlow.
+      quiet: whether standard error has warnings and errors alone.
+    """
+    if only_parses():
+        return 0
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        _function("deepbayes.experiments.measurements.progress:be_quiet")(quiet)
         if computes:
             _import_tensorflow()
         return work()
@@ -61,8 +84,7 @@ def run_safely(work: Callable[[], int], computes: bool = True) -> int:
         print("interrupted; what was finished is kept, and the same command goes on from there", file=sys.stderr)
         return 130
     except _errors_of_the_user() as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return refuse(error)
     finally:
         signal.signal(signal.SIGTERM, before)
 

@@ -10,12 +10,15 @@ from pathlib import Path
 from deepbayes import CHECKOUT, PROGRAM, ROOT
 from deepbayes.attacks.registry import ATTACKS, GRADIENT, Attack, Option
 from deepbayes.data.registry import DATASETS
+from deepbayes.experiments.command_line.argument_parser import CommandParser
 from deepbayes.experiments.command_line.commands import BY_ATTACK, COMMANDS, HANDED_ON, IMAGES
 from deepbayes.experiments.command_line.types import calibration_count, count, not_negative, positive, seed, share
 from deepbayes.experiments.settings.attack_plan import flag
 from deepbayes.experiments.settings.protocol import DEFAULT_PROTOCOL, PROTOCOLS
 from deepbayes.models.registry import CLASSIFIERS, all_options, papers_classifiers
 
+WITHOUT_ATTACK = ("clean", "checks", "ood")
+"""What `report --attack` takes beside the attacks: clean accuracy, the checks, images of another kind."""
 PREFIX = "attack_option_"
 """Of the attacks' options in the parsed command line, so that they meet no other option's name."""
 
@@ -24,22 +27,22 @@ EXAMPLES = """examples:
   ./run_experiments.sh pgd --classifiers GBZ DFX --eps 0.1 0.3 --num-images all
   ./run_experiments.sh cw --classifiers DBX --c 10 --protocol paper --save
   ./run_experiments.sh fgsm --classifiers GBZ --victim-model my_cnn.keras      any Keras model that gives logits
-  ./run_experiments.sh train --data my_images --classifiers GBZ cnn            your own images: see docs/own-images.md
-  ./run_experiments.sh greybox --attack mim                    through a student of the victim's probabilities
-  ./run_experiments.sh checks --classifiers GBZ                is what pgd says of GBZ to be believed?
-  ./run_experiments.sh detect --attack fgsm                    what the detectors detect of it, beside the paper's
-  ./run_experiments.sh train --classifiers GBZ --epochs 100    goes on by itself after an interruption
-  ./run_experiments.sh report                                  tables and figures from the results that exist
+  ./run_experiments.sh train --data my_images --classifiers GBZ cnn            own images: docs/how-to/own-images.md
+  ./run_experiments.sh greybox --attack mim                    crafted on a surrogate of the victim
+  ./run_experiments.sh checks --classifiers GBZ                tests to run before you believe an accuracy
+  ./run_experiments.sh detect --attack fgsm                    the share that is detected, beside the paper's
+  ./run_experiments.sh train --classifiers GBZ --epochs 100    the same command continues it
+  ./run_experiments.sh report --attack fgsm                    tables and figures from stored results
   ./run_experiments.sh report --html                           one web page of all results, and model cards
-  ./run_experiments.sh table F.1                               the paper's Table F.1 beside ours, from what was run
-  ./run_experiments.sh regression                              every result against the paper's
-  ./run_experiments.sh parity tests/golden/*.npz               every number against the 2019 code's
+  ./run_experiments.sh table F.1                               the paper's Table F.1 beside this port's
+  ./run_experiments.sh regression                              every result compared with the paper
+  ./run_experiments.sh parity tests/golden/*.npz               every number compared with the 2019 code
   ./run_experiments.sh test                                    installs the test tools, runs the suite
 """
 
 
 def parser() -> argparse.ArgumentParser:
-    main_parser = argparse.ArgumentParser(
+    main_parser = CommandParser(
         prog=PROGRAM,
         description="Deep Bayes classifiers under attack: a TensorFlow 2 port of Li, Bradshaw, Sharma (ICML 2019).",
         epilog=EXAMPLES.replace("./run_experiments.sh", PROGRAM),
@@ -87,11 +90,10 @@ def _run_options(command, name: str) -> None:
         _calibration(command, "training images for thresholds")
     if name == "detect":
         command.add_argument("--guard", choices=CLASSIFIERS, metavar="NAME",
-                             help="the classifier that looks (default: the victim itself)")  # fmt: skip
+                             help="the classifier whose detectors are used (default: the victim itself)")  # fmt: skip
     if name == "ood":
-        command.add_argument("--against", choices=(*DATASETS, "noise"), nargs="+", metavar="NAME",
-                             help="the other images: a data set, or noise (default: noise, and those of another data "
-                             "set where they are at hand)")  # fmt: skip
+        text = "the other images: data sets, or noise (default: noise, and a data set whose files are found)"
+        command.add_argument("--against", choices=(*DATASETS, "noise"), nargs="+", metavar="NAME", help=text)
     if name in ("greybox", "blackbox"):
         _surrogate(command, name)
     command.add_argument("--fresh", action="store_true", help="recompute results that exist")
@@ -106,22 +108,44 @@ def _train(command, name: str) -> None:
     add("--kl-warmup", type=int, choices=range(11), metavar="N",
         help="epochs over which the KL terms' weight rises from 0 to 1 (default: the recipe's)")  # fmt: skip
     add("--initialiser", choices=("2019", "independent"),
-        help="how dense layers begin: as the 2019 code's, or as independent draws (default 2019)")  # fmt: skip
-    add("--validate-every", type=positive, default=1, metavar="N", help="epochs between accuracies (default 1)")
+        help="initial values of dense layers: those of the 2019 code, or independent draws (default 2019)")  # fmt: skip
+    add(
+        "--validate-every",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="epochs between tests of accuracy (default 1)",
+    )
     add("--checkpoint-steps", type=positive, metavar="N", help="steps between checkpoints (default: one an epoch)")
     add("--train-images", type=count, default=None, metavar="N", help="train on part of the data (default all)")
-    add("--test-images", type=count, default=None, metavar="N", help="test images for the card (default all)")
-    add("--threads", type=positive, metavar="N", help="cores to use: two runs of one thread each outpace one of two")
+    add(
+        "--test-images",
+        type=count,
+        default=None,
+        metavar="N",
+        help="test images for the model card (default all)",
+    )
+    add(
+        "--threads",
+        type=positive,
+        metavar="N",
+        help="cores to use; two runs of one are faster than one of two",
+    )
 
 
 def _rings(command, name: str) -> None:
     _seed(command)
     _output(command)
+    _quiet(command)
 
 
 def _report(command, name: str) -> None:
     add = command.add_argument
-    add("--dataset", help="default: all")
+    add("--dataset", metavar="NAME", help="only results on this data set (default: all)")
+    add("--attack", nargs="+", choices=(*ATTACKS, *WITHOUT_ATTACK), metavar="NAME",
+        help=f"only these attacks, or {', '.join(WITHOUT_ATTACK)} (default: all)")  # fmt: skip
+    add("--classifiers", nargs="+", metavar="NAME",
+        help="only these classifiers, rows in this order (default: all)")  # fmt: skip
     _output(command)
     text = f"of the results (default {DEFAULT_PROTOCOL}; of --html and --csv every protocol)"
     add("--protocol", choices=PROTOCOLS, help=text)
@@ -141,13 +165,14 @@ def _regression(command, name: str) -> None:
     add = command.add_argument
     text = "an earlier results folder, or reference/paper_2019.csv (default)"
     add("--against", type=Path, metavar="PATH", help=text)
-    text = "results to hold against it (default: those that come with the project, and those in --output)"
+    text = "results to compare (default: those that come with the project, and those in --output)"
     add("--results", type=Path, metavar="DIR", help=text)
     _output(command)
 
 
 def _figure(command, name: str) -> None:
-    command.add_argument("names", nargs="+", metavar="NAME", help="3 B.1 ... as the paper numbers them")
+    text = "3 B.1 ... as the paper numbers them; accuracy, detection: an overview; training: the shipped weights'"
+    command.add_argument("names", nargs="+", metavar="NAME", help=text)
     _papers_classifiers(command)
     _output(command)
 
@@ -158,10 +183,10 @@ def _table(command, name: str) -> None:
     _papers_classifiers(command)
     _output(command)
     add("--num-images", type=count, default=0, metavar="N",
-        help="what is there must stand on as many, what is missing is run on as many (default: any; 100)")  # fmt: skip
+        help="use results on so many images or more, run missing ones on so many (default: any; 100)")  # fmt: skip
     for option in all_options(papers_classifiers()).values():
         if option.letter:
-            text = f"where the paper has several: only these ({option.help.split(' other')[0]})"
+            text = f"only these values, where the paper has several ({option.help.split(' other')[0]})"
             add(f"--{flag(option.name)}", type=positive, nargs="+", metavar=option.metavar, help=text)
     add("--epochs", type=positive, metavar="N", help="of training, where there are no weights (default: the paper's)")
     add("--weights", type=Path, metavar="DIR", help="folder of weights that you trained")
@@ -183,7 +208,7 @@ _OPTIONS = {
 
 
 def _papers_classifiers(command) -> None:
-    text = "default: all that the paper has there"
+    text = "default: all that the paper shows there"
     command.add_argument("--classifiers", nargs="+", choices=CLASSIFIERS, metavar="NAME", help=text)
 
 
@@ -198,18 +223,19 @@ def _common(command) -> None:
         "--batch-size",
         type=positive,
         metavar="N",
-        help="images at once; attacks 20 or what the memory takes, training the recipe's by default",
+        help="images at once (default: 20, or fewer where the memory is small; of training the recipe's)",
     )
     if not command.prog.endswith(" train"):
-        text = "a Keras model of logits, beside --classifiers where they are named, else alone"
+        text = "Keras models that give logits; name --classifiers to attack those too"
         add("--victim-model", type=Path, nargs="+", metavar="FILE", help=text)
     _seed(command)
     _output(command)
     _protocol(command)
+    _quiet(command)
 
 
 def _data(command) -> None:
-    text = "default: mnist where it is at hand, else the embedded mnist5k"
+    text = "default: mnist where its files are found, else the embedded mnist5k"
     command.add_argument("--dataset", choices=DATASETS, help=text)
     add = command.add_argument
     add("--data", type=Path, metavar="DIR|FILE.npz", help="your own images: class folders, or arrays x and y")
@@ -219,8 +245,8 @@ def _data(command) -> None:
     colour.add_argument("--rgb", action="store_const", dest="colour", const="rgb", help="of --data: three channels")
     add("--range", type=float, nargs=2, metavar=("LO", "HI"), dest="value_range",
         help="of --data: stored values that become 0 and 1, for images of more than 8 bits")  # fmt: skip
-    add("--group", metavar="REGEX", help="of --data: its one group names the patient, who stays in one part")
-    add("--skip-unreadable", action="store_true", help="of --data: leave unreadable files out, and count them")
+    add("--group", metavar="REGEX", help="of --data: its one group is the patient, whose images all stay in one part")
+    add("--skip-unreadable", action="store_true", help="of --data: leave out files that cannot be read, and count them")
     command.add_argument("--data-dir", type=Path, default=default_data_dir(), metavar="DIR",
                          help="folder of data sets (default: $DEEPBAYES_DATA)")  # fmt: skip
 
@@ -232,12 +258,17 @@ def default_data_dir() -> Path | None:
 
 
 def _protocol(command) -> None:
-    text = f"which quirks of 2019 to keep (default {DEFAULT_PROTOCOL})"
+    text = f"how closely to follow 2019 (default {DEFAULT_PROTOCOL})"
     command.add_argument("--protocol", choices=PROTOCOLS, default=DEFAULT_PROTOCOL, help=text)
 
 
 def _seed(command) -> None:
     command.add_argument("--seed", type=seed, default=0, metavar="S", help="seed of everything random (default 0)")
+
+
+def _quiet(command) -> None:
+    text = "print tables, warnings and errors only: no progress, no file names"
+    command.add_argument("--quiet", action="store_true", help=text)
 
 
 def default_output() -> Path:
@@ -277,7 +308,7 @@ def _attack(command, attacks: list[Attack]) -> None:
     aimed = "towards a random wrong label instead of away from the true one"
     add("--targeted", action="store_true", help=aimed if any(a.takes_targets for a in attacks) else argparse.SUPPRESS)
     if not surrogate:  # which has no noise
-        text = "the attack knows the one draw of noise that it is evaluated with: the classifier as a fixed function"
+        text = "the attack knows the draw of noise of the evaluation: the classifier is a fixed function"
         add("--known-noise", action="store_true", help=text)
     if any(a.needs == GRADIENT for a in attacks) and not surrogate:
         text = "gradients through all samples and classes; the default leaves out 5e-5 of an image's weight"
@@ -287,12 +318,12 @@ def _attack(command, attacks: list[Attack]) -> None:
 
 def _surrogate(command, name: str) -> None:
     if name == "blackbox":
-        text = "test images that the substitute grows from, 32 queries each (default 50, under paper 200)"
+        text = "test images of a class that the substitute starts from, 32 queries each (default 50, under paper 200)"
         command.add_argument("--seeds-per-class", type=positive, metavar="N", help=text)
     text = "also run the victim's detectors on these attacks"
     command.add_argument("--detect", action="store_true", help=text)
     _false_rate(command)
-    learns = "training images that the student learns from, and that set thresholds"
+    learns = "training images for the surrogate and for thresholds"
     _calibration(command, learns if name == "greybox" else "training images for thresholds")
 
 

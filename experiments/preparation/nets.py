@@ -6,7 +6,7 @@ from pathlib import Path
 
 import keras
 
-from deepbayes.experiments.measurements.progress import bar
+from deepbayes.experiments.measurements.progress import bar, step_done
 from deepbayes.experiments.store.results import versions
 from deepbayes.models.files import FileError, atomic, file_sha256, read_json, write_json
 
@@ -27,6 +27,7 @@ def made_once(
     net = new()
     with bar(*progress) as running:
         facts = make(net, running)
+        step_done(f"made: {progress[1]}")
     with atomic(file) as temporary:
         whole = temporary.with_suffix(".keras")
         net.save(whole)

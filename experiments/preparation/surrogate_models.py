@@ -1,4 +1,4 @@
-"""Students: plain CNNs that copy a victim, so that an attacker without its gradient has one to follow (paper, 4.1).
+"""Surrogates: plain CNNs that copy a victim, so that an attacker without its gradient has one to follow (paper, 4.1).
 
     grey box    distilled from the victim's probabilities on its training images
     black box   a substitute by Jacobian augmentation (Papernot et al., arXiv 1602.02697; the paper's eq. 4):
@@ -133,12 +133,12 @@ def _teaching(context: Context, victim: Classifier) -> tuple[Images, np.ndarray,
     if len(images) < len(whole) // 2:
         raise DataError(
             f"{victim.name}'s training images ({victim.trained_on}) are not at hand, and too few test images are left "
-            f"to teach a student: attack fewer (--num-images), or name the data by --data-dir"
+            f"to teach a surrogate: attack fewer (--num-images), or name the data by --data-dir"
         )
     note = f"{len(images)} images of {context.dataset}/test that are not attacked"
-    say(f"{victim.trained_on} is not at hand: the student of {victim.name} learns from {note}")
+    say(f"{victim.trained_on} is not at hand: the surrogate of {victim.name} learns from {note}")
     logits, noise = victim.graph_of("logits"), noise_seed(o.seed, ATTACK)
-    with bar(len(images), f"{victim.name} teaches") as progress:
+    with bar(len(images), f"{victim.name}: logits for its surrogate") as progress:
         arrays = images.x, images.index.astype(np.int32)
         return (
             images,
@@ -167,14 +167,14 @@ def _student(
     net, card = made_once(
         folder / f"{settings['kind']}-{settings_hash(settings)}.keras", settings,
         lambda: new_cnn(context.images.x.shape[1:], context.data.classes, settings["seed"]),
-        make, (work, f"a student of {victim.name}"), context.fresh,
+        make, (work, f"a surrogate of {victim.name}"), context.fresh,
     )  # fmt: skip
-    student = KerasClassifier(net, f"student of {victim.name}", context.data.classes)
+    student = KerasClassifier(net, f"surrogate of {victim.name}", context.data.classes)
     student.settings = {"weights_sha256": card["weights_sha256"]}
     return Student(student, card, left_out)
 
 
 def agreement(student_predictions, victim_predictions) -> dict:
-    """Share of images on which a student says what its teacher says."""
+    """Share of images on which a surrogate predicts the class that its victim predicts."""
     same = np.asarray(student_predictions) == np.asarray(victim_predictions)
     return rate(same.sum(), len(same))

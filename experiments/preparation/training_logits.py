@@ -18,7 +18,7 @@ from deepbayes.data.checks import DataError, Images, spread_positions
 from deepbayes.data.registry import DATASETS
 from deepbayes.experiments.measurements.batches import batches
 from deepbayes.experiments.measurements.noise_roles import CALIBRATION, noise_seed
-from deepbayes.experiments.measurements.progress import bar, say
+from deepbayes.experiments.measurements.progress import bar, say, step_done, warn
 from deepbayes.experiments.settings.defaults import DEFAULT_IMAGES, USUAL
 from deepbayes.experiments.settings.errors import UsageError
 from deepbayes.experiments.settings.protocol import Protocol
@@ -98,7 +98,7 @@ def _finished(file: Path, settings: dict) -> TrainingLogits | None:
             raise FileError(f"{file} is damaged: its sha256 is not the one in {card_file.name}")
         arrays = read_arrays(file)
     except (FileError, KeyError) as error:
-        say(f"warning: {error}; its logits are computed again")
+        warn(f"{error}; its logits are computed again")
         return None
     return TrainingLogits(arrays["logits"].astype(np.float32), arrays["labels"].astype(np.int64), card["settings"])
 
@@ -126,6 +126,7 @@ def _compute(file: Path, settings: dict, victim: Classifier, images: Images) -> 
             if time.monotonic() - saved > _SAVE_SECONDS:
                 parts, saved = [np.concatenate(parts)], time.monotonic()
                 write_arrays(partial, {"logits": parts[0]})
+        step_done(f"{victim.name}: logits of {len(images)} training images")
     whole = np.concatenate(parts)
     write_arrays(file, {"logits": whole, "labels": images.y.astype(np.uint8)})
     card = {

@@ -105,14 +105,16 @@ def _detector_table(group: DetectionGroup, detector: str) -> Table:
         rows.append([name, *cells])
     d = DETECTORS[detector]
     averaged = group.class_averaged and d.by_class
-    caption = f"Of the successful attacks the share with a high {d.formula}, in %, {group.where} "
-    caption += f"Thresholds reject {100 * group.rate:g} % of training images; FP: rejected clean test images, in %. "
+    caption = f"The share of successful attacks that is rejected for a high {d.formula}, in %, {group.where} "
+    caption += (
+        f"Thresholds reject {100 * group.rate:g} % of the training images. FP: rejected clean test images, in %. "
+    )
     caption += "Mean over predicted classes. " if averaged else ""
-    caption += "Success here is any wrong label, the target or not. " if group.targeted else ""
+    caption += "Success here is any wrong label, whether or not it is the target. " if group.targeted else ""
     if paper_shown:
         how = " (its mean over predicted classes, with 2019's index fault)" if detector == "kl" else ""
         how = " (its mean over predicted classes)" if detector == "logit" else how
-        caption += f"In brackets the paper's{how}, on {paper_images(group.dataset)}. "
+        caption += f"In brackets the paper's rate{how}, on {paper_images(group.dataset)}. "
     caption += f"95 % intervals (Wilson, over images) are at most +-{100 * widest:.0f} points." if widest else ""
     heads = ["guard", "FP", *(group.label(value) for value in group.grid)]
     return Table(f"{group.title}: detected by {d.title} detection", heads, rows, caption)
@@ -128,9 +130,9 @@ def _union_table(group: DetectionGroup) -> Table:
             cells.append(f"{union.tp.percent()} / {union.unnoticed_errors.percent()}" if union else "-")
         rows.append([name, *cells])
     caption = (
-        "Noticed by at least one detector, in % of the successful attacks; behind the slash what is left: "
-        "misclassified and not detected, in % of all attacked images (those wrong before the attack included). FP: "
-        "clean test images that any detector rejects, in %."
+        "Detected by at least one detector, in % of the successful attacks. Behind the slash: misclassified and not "
+        "detected, in % of all attacked images, also of those that were wrong before the attack. FP: clean test images "
+        "that any detector rejects, in %."
     )
     heads = ["guard", "FP", *(group.label(value) for value in group.grid)]
     return Table(f"{group.title}: detected by any detector", heads, rows, caption)
@@ -159,7 +161,7 @@ def _auroc_table(group: DetectionGroup) -> Table:
 
 @dataclass(frozen=True, kw_only=True)
 class OodGroup(Thresholds):
-    """Results of `ood` that belong together. guards: classifier -> {what it looked at: result}."""
+    """Results of `ood` that belong together. guards: classifier -> {kind of other images: result}."""
 
     guards: dict[str, dict[str, OutOfDistributionResult]]
 
@@ -180,8 +182,9 @@ def _ood_table(group: OodGroup, kind: str) -> Table:
         contents = [by_kind[kind].detectors.get(d) if kind in by_kind else None for d in DETECTORS]
         rows.append([name, *map(_area_and_rate, contents)])
     caption = (
-        f"Area under the ROC curve of as many images of {kind} against {group.where} Behind it the share of the other "
-        f"images that is rejected, in %, at thresholds that reject {100 * group.rate:g} % of the training images."
+        f"Area under the ROC curve: as many images of {kind} against clean ones, {group.where} Behind the comma: the "
+        f"share of the other images that is rejected, in %. Thresholds reject {100 * group.rate:g} % of the training "
+        "images."
     )
     return Table(
         f"Images of another kind: {kind}", ["classifier", *(d.title for d in DETECTORS.values())], rows, caption

@@ -1,4 +1,4 @@
-"""Results sorted into the groups that tables and figures show, rows in the order in which they come."""
+"""Results chosen, and sorted into the groups that tables and figures show, rows in the order in which they come."""
 
 from collections.abc import Iterable
 
@@ -6,6 +6,7 @@ from deepbayes.data.registry import caveat
 from deepbayes.experiments.reporting.detection_tables import DetectionGroup, OodGroup
 from deepbayes.experiments.reporting.tables import Group
 from deepbayes.experiments.reporting.transfer_tables import TransferGroup
+from deepbayes.experiments.settings.errors import UsageError, did_you_mean
 from deepbayes.experiments.store.identity import STUDENT_MARK, RunKey, attacks, namer, row_namer
 from deepbayes.experiments.store.result import (
     AttackResult,
@@ -14,7 +15,38 @@ from deepbayes.experiments.store.result import (
     OutOfDistributionResult,
     Result,
 )
-from deepbayes.models.registry import place
+from deepbayes.models.registry import base_name, place
+
+
+def chosen(results: list[Result], attacks: Iterable[str] | None, classifiers: Iterable[str] | None) -> list[Result]:
+    """The results that `report` shows: of these attacks and classifiers, in their order; None takes all.
+
+    A clean result comes along with the attacks of its run. A classifier's name also stands for its variants: GBZ for
+    GBZ_z32, which has another latent size.
+
+    Raises:
+      UsageError: the results hold no such classifier, or nothing of what was chosen.
+    """
+    found = results
+    if classifiers:
+        order = {name: k for k, name in enumerate(dict.fromkeys(classifiers))}
+        _check_names(results, order)
+        found = [r for r in found if {r.classifier, base_name(r.classifier)} & order.keys()]
+        found.sort(key=lambda r: order.get(r.classifier, order.get(base_name(r.classifier))))
+    if attacks:
+        runs = {r.run for r in found if r.attack in attacks}
+        found = [r for r in found if r.attack in attacks or (r.attack == "clean" and r.run in runs)]
+    if not found:
+        raise UsageError("no result is of these attacks and classifiers: leave out --attack or --classifiers")
+    return found
+
+
+def _check_names(results: list[Result], names: Iterable[str]) -> None:
+    known = dict.fromkeys(n for r in results for n in (r.classifier, base_name(r.classifier)))
+    for name in names:
+        if name not in known:
+            hint = did_you_mean(name, known) or f"; there are results of {', '.join(known)}"
+            raise UsageError(f"no results of a classifier called {name}{hint}")
 
 
 def in_usual_order(results: Iterable[Result]) -> list[Result]:

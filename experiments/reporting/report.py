@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from deepbayes import PROGRAM
-from deepbayes.experiments.measurements.progress import print_tables, say
-from deepbayes.experiments.reporting.grouping import in_usual_order
+from deepbayes.experiments.measurements.progress import print_tables, say, warn
+from deepbayes.experiments.reporting.grouping import chosen, in_usual_order
 from deepbayes.experiments.reporting.pages import Page, pages
 from deepbayes.experiments.settings.errors import UsageError
 from deepbayes.experiments.settings.protocol import DEFAULT_PROTOCOL
@@ -29,10 +29,11 @@ def run(options: argparse.Namespace) -> int:
     if not results:
         which = f" of protocol {protocol}" if protocol else ""
         raise UsageError(f"no results{which} in {options.output}; make some: {PROGRAM} fgsm")
-    if one_file:
-        return _write_files(store, results, options)
     results = in_usual_order(results)
-    show(store, results, results)
+    found = chosen(results, options.attack, options.classifiers)
+    if one_file:
+        return _write_files(store, found, options)
+    show(store, found, results)
     return 0
 
 
@@ -78,7 +79,7 @@ def show(store: ResultsStore, results: Iterable[Result], stored: Iterable[Result
     touched = [p for p in whole if p.members & members or (p.members & given and p.file(store.root).exists())]
     for page in shown:
         file = next((p for p in touched if page.members <= p.members), page).file(store.root)
-        print_tables((table.rich() for table in page.tables), file)
+        print_tables(page.tables, file)
     _write(touched, store.root)
 
 
@@ -105,4 +106,4 @@ def _write(written: Iterable[Page], root: Path) -> None:
             say(visible(f"tables: {file}, figures: " + ", ".join(map(str, drawn))))
     if failed:
         others = f", nor {len(failed) - 1} files more" if len(failed) > 1 else ""
-        say(visible(f"warning: cannot write {failed[0]}{others}; the tables above are all there is"))
+        warn(visible(f"cannot write {failed[0]}{others}; the tables above are all there is"))

@@ -44,10 +44,14 @@ def minimum_table(group: Group, only_right_before: bool) -> Table | None:
         rows.append([name, *cells, str(len(found))])
     if not rows:
         return None
-    which = "of those that are right without an attack" if only_right_before else "of all, those wrong before included"
+    which = (
+        "images that are right without an attack"
+        if only_right_before
+        else "all images, also those wrong before the attack"
+    )
     caption = (
-        f"The smallest eps of the grid at which an image is misclassified, {group.grid[-1] + BEYOND:g} where none is, "
-        f"{which}{group.how}; {group.where}"
+        f"The smallest eps of the grid at which an image is misclassified; {group.grid[-1] + BEYOND:g} where no eps "
+        f"fools it. Based on {which}{group.how}, {group.where}"
     )
     heads = ["classifier", "mean", "95 %", "median", "n"]
     return Table(f"{group.title}: minimum perturbation (Linf)", heads, rows, caption)
@@ -85,7 +89,7 @@ def _worst_case(members: list[Group]) -> Table:
             cells.append(f"{Rate.of(right.sum(), len(right)).percent()} ({len(found)})")
         rows.append([name, *cells])
     caption = (
-        f"Share of images, in %, that none of the attacks fools, in brackets how many attacks; of: {'; '.join(attacks)}"
-        f"; {members[0].where}"
+        f"The share of images that no attack fools, in %. In brackets: the number of attacks. Attacks: "
+        f"{'; '.join(attacks)}. Based on {members[0].where}"
     )
     return Table("Worst case over attacks", ["classifier", *(f"eps {v:g}" for v in grid)], rows, caption)

@@ -7,6 +7,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from deepbayes.attacks.registry import ATTACKS, GRADIENT, NOTHING, SCORES
+from deepbayes.experiments.reporting import narrow
 from deepbayes.experiments.settings.attack_plan import flag
 from deepbayes.experiments.store.names import safe_stem, visible
 from deepbayes.experiments.store.rate import Rate
@@ -19,13 +20,12 @@ NEEDS = {
     SCORES: "scores only, true labels",
     NOTHING: "no adversary",
 }
-STUDENTS = {
-    "greybox": "the student learnt from the victim's probabilities",
-    "blackbox": "the substitute grew by queries",
+SURROGATES = {"greybox": "grey-box surrogate", "blackbox": "black-box substitute"}
+_LEARNT = {
+    "greybox": "the surrogate learnt from the victim's probabilities",
+    "blackbox": "the substitute learnt by queries",
 }
 _UNMOVED = {"fgsm": " (a gradient of exactly 0)", "cw": " (no adversarial image found)"}
-_NAME = 16
-"""Letters that the first column keeps on a narrow terminal."""
 
 
 @dataclass(frozen=True)
@@ -44,19 +44,30 @@ class Table:
     has_lines: bool = False
 
     def rich(self) -> RichTable:
-        """For a terminal. Names are text: brackets in them are no markup, colons no emoji."""
-        title, caption = Text(_line(self.title), "table.title"), Text(_line(self.caption), "table.caption")
-        table = RichTable(title=title, caption=caption, title_justify="left", caption_justify="left")
+        """For a terminal that is wide enough."""
+        return narrow.rich_table(self._grid(), title=self._title, caption=self._caption)
+
+    def fitting(self, width: int) -> list[RichTable]:
+        """For a terminal of so many columns: whole where it fits, else with broken cells, else in several parts.
+
+        The title stands above the first part, the caption below the last.
+        """
+        parts = narrow.fitting(self._grid(), width)
+        of_part = [{} for _ in parts]
+        of_part[0]["title"], of_part[-1]["caption"] = self._title, self._caption
+        return [narrow.rich_table(part, **own) for part, own in zip(parts, of_part, strict=True)]
+
+    def _grid(self) -> narrow.Grid:
         breaks = "\n" if self.has_lines else ""
-        longest = max((len(visible(row[0])) for row in self.rows), default=0)
-        # a short first column keeps its width, a long one is the first to be wrapped
-        first = {"overflow": "fold", "min_width": min(longest, _NAME), "no_wrap": longest <= _NAME}
-        table.add_column(Text(visible(self.heads[0])), **first)
-        for head in self.heads[1:]:
-            table.add_column(Text(visible(head, breaks)), justify="right", no_wrap=True)
-        for name, *cells in self.rows:
-            table.add_row(Text(visible(name)), *(Text(visible(cell, breaks)) for cell in cells))
-        return table
+        return [[visible(name), *(visible(c, breaks) for c in cells)] for name, *cells in (self.heads, *self.rows)]
+
+    @property
+    def _title(self) -> Text:
+        return Text(_line(self.title), "table.title")
+
+    @property
+    def _caption(self) -> Text:
+        return Text(_line(self.caption), "table.caption")
 
     def markdown(self) -> str:
         rule = ["---"] + ["---:"] * (len(self.heads) - 1)
@@ -114,7 +125,7 @@ class AttackRun(Run):
 
     Attributes:
       changed: its options that are not the protocol's defaults, as (name, value).
-      through: "greybox" or "blackbox" where a student was attacked and the images moved to the victim; "transfer".
+      through: "greybox" or "blackbox" where the images were crafted on a surrogate; "transfer".
     """
 
     attack: str
@@ -130,7 +141,7 @@ class AttackRun(Run):
 
     @property
     def title(self) -> str:
-        return self.attack.upper() + (f" through a {self.through} student" if self.through in STUDENTS else "")
+        return self.attack.upper() + (f" crafted on a {SURROGATES[self.through]}" if self.through in SURROGATES else "")
 
     @property
     def how(self) -> str:
@@ -191,19 +202,19 @@ def accuracy_table(group: Group) -> Table:
         cells = [_beside(clean.accuracy, paper_accuracy(group.dataset, clean.paper_classifier, "clean"))]
         for value in group.grid:
             result = by_value.get(value)
-            student = f" [{result.student['accuracy'].percent()}]" if result and result.student else ""
-            cells.append(_beside(result.accuracy, group.paper_accuracy(result)) + student if result else "-")
+            surrogate = f" [{result.student['accuracy'].percent()}]" if result and result.student else ""
+            cells.append(_beside(result.accuracy, group.paper_accuracy(result)) + surrogate if result else "-")
         rates += [clean.accuracy, *(r.accuracy for r in by_value.values())]
         paper_shown |= any("(" in cell for cell in cells)
         rows.append([name, *cells])
     widest = max(rate.half for rate in rates)
-    paper = f" In brackets the paper's, on {paper_images(group.dataset, group.attack)}." if paper_shown else ""
+    paper = f" In brackets the paper's figure, on {paper_images(group.dataset, group.attack)}." if paper_shown else ""
     caption = f"Accuracy in %{group.how}, {group.where}{paper}"
     caption += f" 95 % intervals (Wilson) are at most +-{100 * widest:.1f} points."
-    kind = NEEDS[ATTACKS[group.attack].needs] if not group.through else STUDENTS[group.through]
+    kind = NEEDS[ATTACKS[group.attack].needs] if not group.through else _LEARNT[group.through]
     kind = "towards a random wrong label" if group.targeted else kind
     if group.through:
-        caption += " In square brackets the student's own accuracy."
+        caption += " In square brackets the surrogate's own accuracy."
     heads = ["classifier", "clean", *(group.label(value) for value in group.grid)]
     return Table(f"{group.title} ({kind}): accuracy", heads, rows, caption)
 
@@ -225,17 +236,18 @@ def success_table(group: Group) -> Table:
         rows.append([name, *cells, f"{100 * max(unmoved):.1f}" if unmoved else "-", f"{seconds:.0f}"])
     stochastic = any(r.fresh_draws for _, by_value in group.victims.values() for r in by_value.values())
     draws = (
-        "Behind the slash the share of at most 25 of these successes that the majority of 20 fresh draws of the "
-        "classifier's noise confirms. "
+        "Behind the slash: of at most 25 of these successes, the share in % that most of 20 fresh draws of the "
+        "classifier's noise confirm. "
         if stochastic
         else ""
     )
     caption = (
-        f"Successes in % of the images that were right before the attack. {draws}Unmoved: images that the attack left "
-        f"as they were{_UNMOVED.get(group.attack, '')}, in %, the most over the grid. Seconds: attack and evaluation."
+        f"Successes in % of the images that were right before the attack. {draws}Unmoved: images that the attack did "
+        f"not change{_UNMOVED.get(group.attack, '')}, in %, the largest share over the grid. Seconds: attack and "
+        "evaluation."
     )
     heads = ["classifier", *(group.label(value) for value in group.grid), "unmoved", "seconds"]
-    left = ", and what is left of it under fresh noise" if stochastic else ""
+    left = ", and the share that fresh noise confirms" if stochastic else ""
     return Table(f"{group.title}: success{left}", heads, rows, caption)
 
 
@@ -266,7 +278,9 @@ def checks_table(result: ChecksResult, run: Run, name: str) -> Table:
     """The lines of `checks` for one classifier."""
     rows = [[line.check, line.verdict, line.figure, str(line.n)] for line in result.lines]
     flags = sum(line.verdict == "flag" for line in result.lines)
-    caption = f"Figures are images misclassified under attack at eps {result.eps:g} unless said, {run.where} " + (
-        "No flag." if not flags else f"{flags} flag(s): explain before believing the robustness shown."
+    caption = (
+        f"Numbers are counts of images misclassified under attack, at eps {result.eps:g} where the row names no other; "
     )
+    caption += f"{run.where} "
+    caption += f"{flags} flag{'s' if flags > 1 else ''}: find the reason first." if flags else "No flag."
     return Table(f"Checks of {name}", ["check", "verdict", "figure", "n"], rows, caption)

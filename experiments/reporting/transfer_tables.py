@@ -1,4 +1,4 @@
-"""The transfer matrix: rows are the classifiers attacked, columns whose images they see."""
+"""The transfer matrix: rows are the classifiers evaluated, columns the source models."""
 
 from dataclasses import dataclass
 
@@ -53,7 +53,7 @@ def transfer_table(group: TransferGroup) -> Table:
         rows.append([victim, *(r.accuracy.percent() if r else "-" for r in cells)])
     weaker = group.weaker_than_others()
     caption = (
-        f"Accuracy in % of the row's classifier on images made against the column's at {group.label(group.value)}"
+        f"Accuracy in % of the row's classifier on images crafted on the column's at {group.label(group.value)}"
         f"{group.how}, "
         f"{group.where}"
     )
@@ -61,7 +61,7 @@ def transfer_table(group: TransferGroup) -> Table:
         caption += " Each classifier should be weakest on its own images" + (
             f"; {', '.join(weaker)} {'is' if len(weaker) == 1 else 'are'} not." if weaker else ", and is."
         )
-    return Table(f"{group.title}: transfer", ["attacked", *(f"from {n}" for n in group.names)], rows, caption)
+    return Table(f"{group.title}: transfer", ["evaluated", *(f"from {n}" for n in group.names)], rows, caption)
 
 
 def draw_rates(axis, rates: np.ndarray, names: list[str]):
@@ -72,5 +72,5 @@ def draw_rates(axis, rates: np.ndarray, names: list[str]):
             axis.text(column, row, f"{rate:.0f}", ha="center", va="center", color="white" if rate < 60 else "black")
     axis.set_xticks(range(len(names)), names)
     axis.set_yticks(range(len(names)), names)
-    axis.set(xlabel="images made against", ylabel="attacked")
+    axis.set(xlabel="source model", ylabel="evaluated")
     return image

@@ -16,7 +16,7 @@ from deepbayes.experiments.measurements.craft import Crafting, build_craft, cost
 from deepbayes.experiments.measurements.intervals import percent, rate
 from deepbayes.experiments.measurements.metrics import FRESH_CHECKED, audit, perturbation, succeeded, survival
 from deepbayes.experiments.measurements.noise_roles import ATTACK, EVALUATION, noise_seed
-from deepbayes.experiments.measurements.progress import bar, say
+from deepbayes.experiments.measurements.progress import bar, say, step_done
 from deepbayes.experiments.preparation.detectors import differentiable, fit_detectors
 from deepbayes.experiments.settings.attack_plan import Plan, plan_of, value_of
 from deepbayes.experiments.settings.errors import UsageError
@@ -152,13 +152,14 @@ class AttackRun:
 
     def results(self) -> list[dict]:
         """The clean result, then one for each value."""
-        found = [self.clean, *(self.result(value) for value in self.plan.grid)]
+        found, texts = [self.clean], [f"clean {percent(self.clean['accuracy'])} %"]
+        for value in self.plan.grid:
+            found.append(self.result(value))
+            texts.append(f"{self.plan.attack.parameter} {value:g}: {percent(found[-1]['accuracy'])} %")
+            if len(self.plan.grid) > 1:
+                step_done(f"{self.victim.name}: {self.plan.attack.name}, {texts[-1]}")
         if not self.quiet:
-            by_value = (
-                f"{self.plan.attack.parameter} {value_of(r['settings']):g}: {percent(r['accuracy'])} %"
-                for r in found[1:]
-            )
-            say(f"{self.victim.name}: clean {percent(self.clean['accuracy'])} %, " + ", ".join(by_value))
+            say(f"{self.victim.name}: {', '.join(texts)}")
         return found
 
     def result(self, value: float) -> dict:

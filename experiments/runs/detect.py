@@ -73,7 +73,7 @@ def detect(
     index = images.index.astype(np.int32)
     seed = noise_seed(context.seed, EVALUATION if guard is not victim else DETECTION)
     results = []
-    with bar(len(images) * len(attacks), f"{guard.name} looks at the attacks on {victim.name}") as progress:
+    with bar(len(images) * len(attacks), f"the detectors of {guard.name} on the attacks on {victim.name}") as progress:
         for attack in attacks:
             full = attack["settings"] | {"detection": settings}
             result = None if context.fresh else context.store.read(full)
@@ -108,7 +108,7 @@ def measure(
     Returns:
       the content of a result: for each detector `fp` (clean test images), `tp` (successful attacks, by image),
       `tp_class_averaged` and its standard error, `auroc`, `true_rate_at`, `unnoticed_errors` (of all attacked images);
-      and arrays: each image's statistic, and its score in standard deviations of its class.
+      and arrays: each image's statistic, its score in standard deviations of its class, the threshold of each class.
     """
     before, after = clean_logits.argmax(axis=1), deciding.argmax(axis=1)
     errors = after != y
@@ -131,6 +131,7 @@ def measure(
         arrays |= {f"{name}_score_clean": scores[0], f"{name}_score_attacked": scores[1]}
         arrays[f"{name}_clean"] = detector.statistic(clean_logits, before)
         arrays[f"{name}_attacked"] = detector.statistic(logits, after)
+        arrays[f"{name}_thresholds"] = detector.thresholds
     result = {
         "n": len(y),
         "successes": rate(success.sum(), len(y)),

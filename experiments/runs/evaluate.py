@@ -2,7 +2,8 @@
 
 from deepbayes.experiments.measurements.clean_accuracy import measure_clean
 from deepbayes.experiments.measurements.context import open_context
-from deepbayes.experiments.measurements.progress import bar
+from deepbayes.experiments.measurements.intervals import percent
+from deepbayes.experiments.measurements.progress import bar, step_done
 from deepbayes.experiments.settings.run_settings import RunSettings
 
 
@@ -15,4 +16,5 @@ def run(settings: RunSettings) -> list[dict]:
             progress.describe(name)
             results.append(measure_clean(context, load(), progress.advance))
             progress.rewind(n * (k + 1))
+            step_done(f"{name}: clean {percent(results[-1]['accuracy'])} %")
     return results

@@ -32,7 +32,7 @@ def run(settings: RunSettings) -> list[dict]:
             full["detection"] = thresholds
             result = None if settings.fresh else context.store.read(full)
             results.append(result or _measure(context, victim, detectors, clean, full, x))
-        say(f"{victim.name} has seen " + " and ".join(others))
+        say(f"{victim.name}: evaluated on {' and '.join(others)}")
     return results
 
 
@@ -62,7 +62,7 @@ def other_images(context: Context, against: str) -> np.ndarray:
 
 def _measure(context, victim: Classifier, detectors: dict[str, FittedDetector], clean, settings, x) -> dict:
     logits, seed = victim.graph_of("logits"), noise_seed(context.seed, EVALUATION)
-    with bar(len(x), f"{victim.name} looks at {settings['against']}") as progress:
+    with bar(len(x), f"the detectors of {victim.name} on {settings['against']}") as progress:
         arrays = (x, np.arange(len(x), dtype=np.int32))
         seen = run_batches(lambda v, i: logits(v, i, seed), arrays, context.batch_size(victim), progress.advance)
     content = {}

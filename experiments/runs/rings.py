@@ -42,11 +42,14 @@ def run(options: RunSettings) -> int:
         [DETECTORS[n].title, DETECTORS[n].formula, f"{100 * r['training']:.1f}", percent(r["fresh"])]
         for n, r in rates.items()
     ]
-    caption = f"{2 * POINTS} training and {2 * POINTS} fresh points, radii {RADII.tolist()}, s = {STDDEV}; points in %."
+    caption = (
+        f"Rejected points in %, of {2 * POINTS:,} training and {2 * POINTS:,} fresh points. Radii: "
+        f"{' and '.join(f'{r:g}' for r in RADII)}. Standard deviation of the noise: {STDDEV}."
+    )
     heads = ["detector", "rejects a high", "training", "fresh"]
     file = folder / "rings.json"
     write_json(file, {"settings": {"seed": options.seed, "points": POINTS, "rate": FALSE_RATE}} | rates)
-    print_tables([Table("Two rings (the paper's Figure 2)", heads, rows, caption).rich()], file)
+    print_tables([Table("Two rings (the paper's Figure 2)", heads, rows, caption)], file)
     say(f"figure: {picture(x, y, detectors, folder / 'rings.png')}")
     return 0
 
@@ -73,7 +76,8 @@ def picture(x, y, detectors: dict[str, FittedDetector], file):
     plane = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
     values = logits(plane)
     labels = values.argmax(axis=1)
-    figure, axes = plt.subplots(1, 1 + len(detectors), figsize=(4 * (1 + len(detectors)), 4), sharey=True)
+    shape = {"figsize": (3.2 * (1 + len(detectors)), 3.9), "sharey": True, "layout": "constrained"}
+    figure, axes = plt.subplots(1, 1 + len(detectors), **shape)
     areas = {"points and p(y|x)": np.zeros(len(plane), bool)}
     areas |= {f"{DETECTORS[n].title} rejects": d.rejects(values, labels) for n, d in detectors.items()}
     for axis, (title, rejected) in zip(axes, areas.items(), strict=True):
@@ -83,5 +87,8 @@ def picture(x, y, detectors: dict[str, FittedDetector], file):
         for label, colour in enumerate(("tab:blue", "tab:orange")):
             axis.scatter(*x[y == label].T, s=2, color=colour, alpha=0.25 if rejected.any() else 1.0)
         axis.set(title=title, aspect="equal")
-    figure.suptitle(f"Two rings; grey: rejected at {100 * FALSE_RATE:g} % of the training points")
+    figure.suptitle(
+        "Two rings of points, one class blue, one orange. Grey: rejected, by thresholds that reject "
+        f"{100 * FALSE_RATE:g} % of the training points"
+    )
     return save(figure, file)

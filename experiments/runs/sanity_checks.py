@@ -15,7 +15,7 @@ from deepbayes.data.registry import DATASETS
 from deepbayes.experiments.measurements.clean_accuracy import measure_clean
 from deepbayes.experiments.measurements.context import Context, open_context
 from deepbayes.experiments.measurements.craft import cost
-from deepbayes.experiments.measurements.progress import bar, say
+from deepbayes.experiments.measurements.progress import bar, say, step_done
 from deepbayes.experiments.runs.attack import AttackRun
 from deepbayes.experiments.runs.transfer import matrix
 from deepbayes.experiments.settings.attack_plan import Plan, make_plan
@@ -100,6 +100,7 @@ def _attacks(context: Context, victim: Classifier, advance) -> dict[str, list[di
         where = context.first(EOT_IMAGES) if name == "eot" else context
         needed = frozenset({"x_adv"}) if name == "pgd" else frozenset()
         found[name] = AttackRun(where, victim, plan, needed, advance=advance, quiet=True).results()
+        step_done(f"{victim.name}: attack {name!r}")
     say(f"{victim.name}: {len(found)} attacks done")
     return found
 

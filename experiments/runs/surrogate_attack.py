@@ -1,4 +1,4 @@
-"""`greybox`, `blackbox`: attacks on a student, moved to the victim whose gradient is not known (paper, F.11-F.22)."""
+"""`greybox`, `blackbox`: attacks crafted on a surrogate, evaluated on a victim of unknown gradient (F.11-F.22)."""
 
 import dataclasses
 from collections.abc import Callable
@@ -52,7 +52,7 @@ def _run(settings: RunSettings, make_surrogate: Callable) -> list[dict]:
 
 
 def _judged(context: Context, student: Student) -> Context:
-    """The context without the images that the student grew from; 2019 leaves them in."""
+    """The context without the images that the surrogate grew from; 2019 leaves them in."""
     kept = ~np.isin(context.images.index, student.left_out)
     if kept.all() or not context.protocol.leave_out_seeds:
         return context
@@ -89,5 +89,5 @@ def attack_through(attack: AttackRun, student: Student) -> list[dict]:
     results = dataclasses.replace(attack, source=source).results()
     name, parameter = attack.victim.name, attack.plan.attack.parameter
     by_value = ", ".join(f"{parameter} {value_of(r['settings']):g}: {percent(r['accuracy'])} %" for r in results[1:])
-    say(f"{name}: its student agrees on {percent(agrees)} %; the victim's accuracy {by_value}")
+    say(f"{name}: its surrogate agrees on {percent(agrees)} %; the victim's accuracy {by_value}")
     return results

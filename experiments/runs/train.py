@@ -22,7 +22,7 @@ from deepbayes.experiments.measurements.clean_accuracy import evaluate
 from deepbayes.experiments.measurements.context import check_options, chosen_dataset
 from deepbayes.experiments.measurements.device import cores, device
 from deepbayes.experiments.measurements.intervals import percent
-from deepbayes.experiments.measurements.progress import bar, say
+from deepbayes.experiments.measurements.progress import bar, say, say_always
 from deepbayes.experiments.reporting import figures
 from deepbayes.experiments.settings.defaults import USUAL
 from deepbayes.experiments.settings.errors import UsageError
@@ -81,7 +81,7 @@ def run(settings: RunSettings) -> int:
         try:
             finished = _fit(session, trainer, stem)
         except TrainingDiverged as error:
-            say(f"error: {error}")
+            say_always(f"error: {error}")
             return _DIVERGED
         histories[stem] = trainer.progress.history
         if not finished or trainer.stopped_by is not None:  # a signal in the last chunk, too, ends it all

@@ -3,7 +3,7 @@
 import numpy as np
 
 from deepbayes.experiments.measurements.context import Context, open_context
-from deepbayes.experiments.measurements.progress import bar
+from deepbayes.experiments.measurements.progress import bar, step_done
 from deepbayes.experiments.runs.attack import AttackRun, Evaluation, attack_all
 from deepbayes.experiments.settings.attack_plan import Plan, plan_of
 from deepbayes.experiments.settings.errors import UsageError
@@ -38,6 +38,7 @@ def matrix(context: Context, plan: Plan, victims: list[Classifier]) -> list[dict
             for source, (_, *found) in attacked:
                 if source is not victim:
                     results += [_moved(evaluation, source, crafted) for crafted in found]
+            step_done(f"{victim.name}: evaluated on the images of the other source models")
     return results
 
 

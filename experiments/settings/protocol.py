@@ -16,7 +16,7 @@ class DetectionProtocol:
     Attributes:
       rule: of the thresholds, one of detect.thresholds.RULES. 2019's bisection can miss the wanted rate.
       second_evaluation: 2019 takes success and predicted class from the stored logits, the statistic from another draw
-        of the noise, where the guard is the classifier attacked; of images moved to it (transfer, students) it has one
+        of the noise, where the guard is the classifier attacked; of images crafted on another model it has one
         evaluation, as a deployed guard.
       only_right_before: count successes among images that were right before the attack; 2019 counts all that end wrong.
       class_averaged: the rate in the tables is 2019's mean over the predicted classes that occur, for detectors with a

@@ -15,7 +15,7 @@ from deepbayes.reference.published import WEIGHTS_MARK
 
 SHIPPED_CALIBRATION = 55_000
 """Training images that the thresholds of the shipped weights are set on."""
-STUDENT_MARK = f"{WEIGHTS_MARK}student-"
+STUDENT_MARK = f"{WEIGHTS_MARK}surrogate-"
 
 
 def settings_hash(settings: Mapping) -> str:

@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
     where = f"{_listed(folders)} against {options.against or 'the paper'}"
     files = regression_report.write(comparisons, gone, where, options.output / "regression")
     shown = [regression_report.summary(comparisons, where), *regression_report.listings(comparisons, gone)]
-    print_tables((table.rich() for table in shown), files[0])
+    print_tables(shown, files[0])
     for line in [] if _is_folder(options.against) else no_longer_there(comparisons):
         say(line)
     say("reports: " + ", ".join(str(f) for f in files))

@@ -11,7 +11,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 
-from deepbayes.experiments.reporting.figures import save, style
+from deepbayes.experiments.reporting.figures import colour_key, save, style
 from deepbayes.experiments.reporting.tables import Table
 from deepbayes.reference.published import PAPER_CLASSIFIERS
 from deepbayes.reproduction.collect import best
@@ -62,7 +62,7 @@ def _image(content: bytes) -> str:
 
 
 def _pictures(comparisons: list[Comparison]) -> list[bytes]:
-    """Ours against theirs, a point a figure, by kind: accuracy, detection; outside ringed in red, known in orange."""
+    """This port's figures against the references by kind: accuracy, detection. Outside: a red ring; known: orange."""
     kinds = {
         "accuracy (%)": [c for c in comparisons if c.estimate.key.metric == "accuracy_percent"],
         "detection rate (%)": [c for c in comparisons if c.estimate.key.metric.startswith("tp_")],
@@ -71,7 +71,7 @@ def _pictures(comparisons: list[Comparison]) -> list[bytes]:
     kinds = {text: of_kind for text, of_kind in kinds.items() if of_kind}
     if not kinds:
         return []
-    figure, axes = plt.subplots(1, len(kinds), figsize=(5.4 * len(kinds), 5), squeeze=False)
+    figure, axes = plt.subplots(1, len(kinds), figsize=(5.4 * len(kinds), 5), squeeze=False, layout="constrained")
     styles = style(list(PAPER_CLASSIFIERS))
     for axis, (text, of_kind) in zip(axes[0], kinds.items(), strict=True):
         axis.plot([0, 100], [0, 100], color="0.6", linewidth=1)
@@ -82,10 +82,9 @@ def _pictures(comparisons: list[Comparison]) -> list[bytes]:
         for verdict, colour in ((OUTSIDE, "red"), (KNOWN, "darkorange")):
             if ringed := [c for c in of_kind if c.verdict == verdict]:
                 axis.plot(*_coordinates(ringed), label=verdict, markeredgecolor=colour, **rings)
-        axis.set(xlabel=f"theirs: {text}", ylabel="ours", xlim=(-3, 103), ylim=(-3, 103))
+        axis.set(xlabel=f"reference: {text}", ylabel=f"this port: {text}", xlim=(-3, 103), ylim=(-3, 103))
         axis.grid(alpha=0.3)
-        axis.legend(fontsize=8)
-    figure.tight_layout()
+        axis.legend(fontsize=8, title=colour_key(list(PAPER_CLASSIFIERS)), title_fontsize=8)
     with tempfile.TemporaryDirectory() as folder:
         return [save(figure, Path(folder) / "picture.png").read_bytes(), *_papers_figures(comparisons, Path(folder))]
 

@@ -25,11 +25,11 @@ def summary(comparisons: list[Comparison], where: str) -> Table:
     counts["all", "", ""] = Counter(c.verdict for c in comparisons)
     rows = [[" ".join(k for k in kind if k), *(str(n[v]) for v in _VERDICTS), _share(n)] for kind, n in counts.items()]
     caption = (
-        f"{where}; last column: of the comparable. Within: the difference is at most the 95 % error of both figures "
-        "plus 1 point (clean accuracy), 6 (under attack) or 10 (detection rates); others as reproduction/compare.py "
-        "says. Known: outside, and explained in reference/known_differences.csv. "
-        "tp: the share of successful attacks that a detector rejects; min linf: the smallest eps that fools; "
-        "from: whose images a transfer moves."
+        f"{where}. Last column: in % of the comparable. Within: the difference is at most the 95 % error of both "
+        "figures plus 1 point (clean accuracy), 6 (under attack) or 10 (detection rates). Others: see "
+        "reproduction/compare.py. Known: outside, and explained in reference/known_differences.csv. tp: the share of "
+        "successful attacks that a detector detects. min linf: the smallest eps that fools. from: the source model of "
+        "a transfer."
     )
     return Table("Regression", ["", *_VERDICTS, "within, %"], rows, caption)
 
@@ -54,7 +54,9 @@ def listings(comparisons: list[Comparison], gone: list[Estimate] = ()) -> list[T
         tables.append(Table("Not comparable", ["why", "figures"], rows, "Listed one by one in the reports."))
     if gone:
         rows = [[" ".join(kind), str(n)] for kind, n in Counter(map(_kind, gone)).items()]
-        tables.append(Table("Only in the earlier results", ["", "figures"], rows, "Not measured again, so not held."))
+        tables.append(
+            Table("Only in the earlier results", ["", "figures"], rows, "These figures were not measured again.")
+        )
     return tables
 
 
@@ -64,11 +66,11 @@ def _brief(title: str, comparisons: list[Comparison]) -> Table:
     for c, name in zip(comparisons, _names(comparisons), strict=True):
         shown = (c.estimate.value, ""), (c.reference.value, ""), (c.difference, "+"), (c.tolerance, "")
         rows.append([name, *(_number(c, value, sign) for value, sign in shown)])
-    return Table(title, ["figure", "ours", "theirs", "difference", "tolerance"], rows, "")
+    return Table(title, ["figure", "this port", "reference", "difference", "tolerance"], rows, "")
 
 
 def _figures(title: str, comparisons: list[Comparison]) -> Table:
-    heads = ["figure", "run", "ours", "95 %", "n", "theirs", "difference", "tolerance", "source", "reason"]
+    heads = ["figure", "run", "this port", "95 %", "n", "reference", "difference", "tolerance", "source", "reason"]
     return Table(title, heads, [_row(c) for c in comparisons], "")
 
 
@@ -120,7 +122,7 @@ def _run(c: Comparison) -> str:
 
 
 def _short(metric: str) -> str:
-    return metric.removesuffix("_percent").replace("_", " ")
+    return metric.removesuffix("_percent").replace("_", " ").replace("student", "surrogate")
 
 
 def write(comparisons: list[Comparison], gone: list[Estimate], where: str, stem: Path) -> list[Path]:
@@ -147,7 +149,9 @@ def _junit(comparisons: list[Comparison], where: str) -> str:
         case = ElementTree.SubElement(
             suite, "testcase", classname=f"{c.estimate.key.dataset}.{c.estimate.key.attack}", name=name
         )
-        text = f"ours {_number(c, c.estimate.value)} (n = {c.estimate.n}), theirs {_number(c, c.reference.value)}"
+        text = (
+            f"this port {_number(c, c.estimate.value)} (n = {c.estimate.n}), reference {_number(c, c.reference.value)}"
+        )
         if c.verdict in (OUTSIDE, KNOWN):
             text += f": {_number(c, c.difference, '+')}, tolerance {_number(c, c.tolerance)}"
         if c.verdict == OUTSIDE:
