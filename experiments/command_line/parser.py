@@ -27,7 +27,7 @@ EXAMPLES = """examples:
   ./run_experiments.sh pgd --classifiers GBZ DFX --eps 0.1 0.3 --num-images all
   ./run_experiments.sh cw --classifiers DBX --c 10 --protocol paper --save
   ./run_experiments.sh fgsm --classifiers GBZ --victim-model my_cnn.keras      any Keras model that gives logits
-  ./run_experiments.sh train --data my_images --classifiers GBZ cnn            your own images: docs/how-to/own-images.md
+  ./run_experiments.sh train --data my_images --classifiers GBZ cnn            own images: docs/how-to/own-images.md
   ./run_experiments.sh greybox --attack mim                    crafted on a surrogate of the victim
   ./run_experiments.sh checks --classifiers GBZ                tests to run before you believe an accuracy
   ./run_experiments.sh detect --attack fgsm                    the share that is detected, beside the paper's
