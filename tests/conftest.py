@@ -1,3 +1,4 @@
+import base64
 import os
 from pathlib import Path
 
@@ -5,6 +6,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 if "PYTEST_XDIST_WORKER" in os.environ:  # processes share the cores, and one thread adds in one order
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
+import matplotlib.figure
 import pytest
 
 import helpers
@@ -31,6 +33,27 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if not item.get_closest_marker("independent"):
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
+_DRAWN = matplotlib.figure.Figure.savefig
+_BLANK = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAG7buVgAAAABJRU5ErkJggg=="
+)
+"""A PNG of one pixel."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_is_drawn():
+    """Figures are composed but not rendered, which would take longer than all else of a small command."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(matplotlib.figure.Figure, "savefig", lambda figure, file, **how: Path(file).write_bytes(_BLANK))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def drawn_where_marked(request, monkeypatch):
+    if request.node.get_closest_marker("draws"):
+        monkeypatch.setattr(matplotlib.figure.Figure, "savefig", _DRAWN)
 
 
 @pytest.fixture(scope="session")

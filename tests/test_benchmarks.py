@@ -46,6 +46,7 @@ def test_contenders_take_turns_after_one_call_that_is_not_counted():
     assert low <= middle <= high
 
 
+@pytest.mark.draws
 def test_a_quick_run_writes_json_table_and_figure(tmp_path, monkeypatch):
     monkeypatch.setattr(measure, "load_classifier", lambda dataset, name: tiny_classifier(name))
     assert command.main(["--quick", "--classifiers", "DBX", "--rounds", "1", "--output", str(tmp_path)]) == 0

@@ -83,6 +83,7 @@ def pixels(file: Path) -> tuple[int, int]:
     return struct.unpack(">II", file.read_bytes()[16:24])
 
 
+@pytest.mark.draws
 def test_the_overview_is_drawn_from_what_comes_with_the_project_alone(tmp_path, capsys):
     names = list(OVERVIEWS)
     assert run("figure", *names, "--output", tmp_path / "a") == run("figure", *names, "--output", tmp_path / "b") == 0

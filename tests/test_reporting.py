@@ -432,6 +432,7 @@ ODD = [
 ODD += [":smile:", "\x1b[2J", "", "é" * 200, "G"]
 
 
+@pytest.mark.draws
 def test_odd_names_are_text_everywhere_and_every_file_stays_in_the_folder(tmp_path, capsys):
     store = ResultsStore(tmp_path / "results")
     made = [r for k, name in enumerate(ODD) for r in attacked(name, samples=None, weights=f"{k:064x}")]
@@ -477,6 +478,7 @@ def test_a_name_of_many_models_is_shortened_and_two_never_share_a_file(tmp_path)
     assert max(map(len, files)) < 255
 
 
+@pytest.mark.draws
 def test_whatever_lies_in_the_folder_does_not_end_a_report(tmp_path, capsys):
     store = ResultsStore(tmp_path)
     kept(store, *attacked("DFX"), detection("DFX"))

@@ -308,6 +308,7 @@ def test_a_table_runs_what_is_missing_when_told_to(mnist_dir, tmp_path, capsys):
     assert "missing" not in capsys.readouterr().err
 
 
+@pytest.mark.draws
 def test_a_figure_draws_what_is_there_and_says_how_to_make_the_rest(as_official, tmp_path, capsys):
     assert run("figure", "3", "--output", as_official) == 0
     assert (as_official / "paper" / "figure_3.png").read_bytes()[:4] == b"\x89PNG"
@@ -330,6 +331,7 @@ def test_a_figure_draws_what_is_there_and_says_how_to_make_the_rest(as_official,
     assert not (as_official / "paper" / "figure_b.1.png").exists()
 
 
+@pytest.mark.draws
 def test_the_figure_of_a_transfer_has_accuracy_and_detection_ours_and_the_papers(tmp_path):
     ours = {p.key: figure(p.value, key=p.key) for p in figures_of("Figure A.4")}
     file = draw("Figure A.4", ours, list(PAPER_CLASSIFIERS), tmp_path / "figure.png")
