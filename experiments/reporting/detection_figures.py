@@ -62,11 +62,9 @@ def histograms(group: DetectionGroup, arrays, file: Path) -> Path:
             axis.set_yticks([])
             axis.tick_params(labelsize=8)
             if row == 0:
-                axis.set_title(detector.formula, fontsize=9)
+                axis.set_title(f"{detector.formula}\n{detector.unit}", fontsize=9)
             if column == 0:
                 axis.set_ylabel(as_label(name), fontsize=10)
-            if row == len(names) - 1:
-                axis.set_xlabel(detector.unit, fontsize=9)
             if f"{detector.name}_clean" in stored:
                 drawn |= _histogram(axis, detector, stored)
             else:
