@@ -20,11 +20,15 @@ _FOLDERS = {GRADIENT: "white_box", SCORES: "black_box", NOTHING: "corruptions"}
 
 @dataclass(frozen=True)
 class Option:
-    """A setting of an attack, on the command line `--name-with-dashes`.
+    """A setting of an attack; on the command line `--`, then the name with dashes.
 
     Attributes:
+      name: in Python; an underscore at the end, as in `lambda_`, is left out of the flag.
       default: under every protocol but those in `by_protocol`; its type is the option's.
-      choices: the values allowed, if they are few. least: the smallest number allowed.
+      help: the text of `--help`.
+      by_protocol: protocol -> another default.
+      choices: the values allowed, if they are few.
+      least: the smallest number allowed.
       word: a text that is allowed instead of a number.
     """
 
@@ -42,19 +46,22 @@ class Option:
 
 @dataclass(frozen=True)
 class Attack:
-    """What an attack is.
+    """The description of an attack that every command knows by its name.
 
     Attributes:
-      title: for captions. source: where it was defined.
-      parameter: what its grid runs over; meaning: of the parameter, with its unit.
-      grid: values of the parameter, where they are not the data set's.
-      neutral: the value that changes nothing; None where there is none, and figures have a logarithmic axis.
+      name: of the command, and of its module.
+      title: for captions.
+      parameter: the name of the budget, which the grid runs over.
+      meaning: of the parameter, with its unit.
       norm: what the parameter bounds: "Linf", "L0" (pixels), or "" where it bounds no norm.
       needs: what the attacker uses of the victim: its gradient, its scores, or nothing.
-      options: see Option.
-      images: how many are attacked unless told otherwise: what a CPU does to seven classifiers within an hour or so.
-      takes_targets: whether it can be asked for a label.
-      in_the_paper: whether it has figures of it.
+      source: the paper that defines it.
+      grid: values of the parameter, where they are not the data set's.
+      neutral: the value that changes nothing; None where there is none, and figures have a logarithmic axis.
+      options: see `Option`.
+      images: test images unless told otherwise: about an hour of a CPU for seven classifiers.
+      takes_targets: whether it can aim at a label.
+      in_the_paper: whether the paper has figures of it.
     """
 
     name: str
@@ -94,18 +101,16 @@ def _as_2019(value) -> dict:
 
 
 LOSS = Option(
-    "loss", "log-odds", "what is ascended; 2019's cross-entropy underflows in float32 where the classifier is sure",
+    "loss", "log-odds", "loss to ascend; 2019's cross-entropy underflows in float32 where the classifier is sure",
     by_protocol=_as_2019("cross-entropy"), choices=LOSSES,
 )  # fmt: skip
 EOT = Option("eot", 1, "draws of the victim's noise that a gradient is averaged over", least=1)
-NOISE = Option("noise", "fresh", "of the victim: fresh at every step, or frozen in the attack", choices=NOISES)
+NOISE = Option("noise", "fresh", "the victim's noise: fresh at every step, or frozen", choices=NOISES)
 RESTARTS = Option("restarts", 1, "random starts; the image of the highest loss is kept", least=1)
-STEP_SIZE = Option("step_size", 0.01, "of a step, pixel scale")
-START = Option(
-    "start", "uniform", "where it starts: uniform in the budget, or at the image", choices=("uniform", "image")
-)
+STEP_SIZE = Option("step_size", 0.01, "length of a step, pixel scale")
+START = Option("start", "uniform", "first point: uniform in the budget, or the image", choices=("uniform", "image"))
 _EPS = "Linf budget, pixel scale [0, 1]"
-_CW_RATE = "of Adam; by-c: .01, .03 at c = 100, .1 at c = 1000, the paper's"
+_CW_RATE = "Adam's rate; by-c is the paper's: .01, .03 at c = 100, .1 at c = 1000"
 
 ATTACKS: dict[str, Attack] = {
     a.name: a
@@ -128,7 +133,7 @@ ATTACKS: dict[str, Attack] = {
             "Dong et al., arXiv 1710.06081",
             options=(
                 Option("steps", 40, "gradient steps", by_protocol={"2019-code": 100}), STEP_SIZE,
-                Option("decay", 1.0, "of the momentum"), LOSS, EOT, NOISE,
+                Option("decay", 1.0, "decay of the momentum"), LOSS, EOT, NOISE,
             ),
             in_the_paper=True, images=100,
         ),
@@ -136,17 +141,17 @@ ATTACKS: dict[str, Attack] = {
             "wbs", "Detector-aware PGD on each sample's posterior (WB+S)", "eps", _EPS, "Linf", GRADIENT,
             "Li et al. 2019, appendix A.1",
             options=(
-                Option("statistic", "kl", "of the detector to evade; none is WB+S, the others WB+S+M, +L, +K",
+                Option("statistic", "kl", "of the detector to evade; none: WB+S; marginal, logit, kl: WB+S+M, +L, +K",
                        choices=("none", "marginal", "logit", "kl", "tv")),
                 Option("lambda_", 0.1, "weight of the detector's term in eq. 3"),
                 Option("steps", 40, "gradient steps"), STEP_SIZE, START,
-                Option("posterior", "per-sample", "whose cross-entropy is raised",
+                Option("posterior", "per-sample", "the posterior whose cross-entropy is ascended",
                        choices=("per-sample", "combined")),
-                Option("over_samples", "sum", "eq. 3 sums over samples, 2019's code averages",
+                Option("over_samples", "sum", "eq. 3 sums over the samples, 2019's code averages",
                        by_protocol=_as_2019("mean"), choices=("sum", "mean")),
-                Option("crosstalk", "no", "2019 holds each image at the predicted classes of the whole batch",
+                Option("crosstalk", "no", "yes as 2019: each image is held at the predicted classes of the whole batch",
                        by_protocol=_as_2019("yes"), choices=("no", "yes")),
-                Option("loss", "exact-cross-entropy", "exact is so up to 87 nats; 2019's is 0 from 36 on",
+                Option("loss", "exact-cross-entropy", "loss to ascend; exact lasts to margins of 87 nats, 2019's to 36",
                        by_protocol=_as_2019("cross-entropy"),
                        choices=("exact-cross-entropy", "cross-entropy", "log-odds")),
                 NOISE,
@@ -160,7 +165,7 @@ ATTACKS: dict[str, Attack] = {
             options=(
                 Option("steps", 1000, "Adam's steps in each search step", least=1),
                 Option("learning_rate", "by-c", _CW_RATE, by_protocol={"2019-code": 0.01}, word="by-c"),
-                Option("confidence", 0.0, "by how many nats another class must lead"),
+                Option("confidence", 0.0, "nats by which another class must lead"),
                 Option("search_steps", 1, "binary-search steps over c, from the c given", least=1),
                 EOT, NOISE,
             ),
@@ -174,9 +179,9 @@ ATTACKS: dict[str, Attack] = {
                 Option("steps", 20, "Adam's steps", by_protocol=_as_2019(100)),
                 Option("directions", 32, "random directions a gradient, two evaluations each",
                        by_protocol=_as_2019(1000), least=1),
-                Option("delta", 0.01, "how far along a direction it looks, pixel scale", least=1e-6),
-                Option("learning_rate", 0.05, "of Adam, pixel scale", by_protocol=_as_2019(0.01)),
-                Option("stop", 5.0, "stop an image where another class leads by so many nats"),
+                Option("delta", 0.01, "length of a probe along a direction, pixel scale", least=1e-6),
+                Option("learning_rate", 0.05, "Adam's rate, pixel scale", by_protocol=_as_2019(0.01)),
+                Option("stop", 5.0, "nats by which another class leads where an image is finished"),
             ),
         ),
         Attack(
@@ -192,7 +197,7 @@ ATTACKS: dict[str, Attack] = {
             "Su et al., arXiv 1710.08864", grid=(1, 3, 5), images=20,
             options=(
                 Option("population", 50, "candidates in a generation (the source uses 400)", least=5),
-                Option("generations", 20, "of differential evolution (the source uses 100)", least=1),
+                Option("generations", 20, "generations of differential evolution (the source uses 100)", least=1),
             ),
         ),
         Attack(
@@ -209,7 +214,7 @@ ATTACKS: dict[str, Attack] = {
             "noise", "Random noise", "scale", "half width (uniform) or standard deviation (gaussian), pixel scale",
             "", NOTHING, "the reference that every attack must beat", grid=(0.1, 0.2, 0.3, 0.4, 0.5),
             takes_targets=False,
-            options=(Option("kind", "uniform", "of the noise", choices=("uniform", "gaussian")),),
+            options=(Option("kind", "uniform", "distribution of the noise", choices=("uniform", "gaussian")),),
         ),
     )
 }  # fmt: skip

@@ -15,11 +15,11 @@ from deepbayes.models.deep_bayes.factorisation import SEVEN_NAMES
 
 
 def main(arguments: list[str]) -> int:
-    options = parse(arguments)
+    options = parser().parse_args(arguments)
     return run_safely(lambda: importlib.import_module("deepbayes.benchmarks.measure").measure(options))
 
 
-def parse(arguments: list[str]) -> argparse.Namespace:
+def parser() -> argparse.ArgumentParser:
     text = "How fast ours is beside a plain port, both timed in turns in one run."
     parser = CommandParser(f"{PROGRAM} benchmark", description=text)
     add = parser.add_argument
@@ -29,4 +29,4 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     add("--torch", metavar="PYTHON", help="an interpreter that has PyTorch: the same networks in it take their turns")
     folder = Path(os.environ.get("DEEPBAYES_RESULTS") or ROOT / "results") / "benchmark"
     add("--output", type=Path, default=folder, metavar="DIR", help="default results/benchmark")
-    return parser.parse_args(arguments)
+    return parser

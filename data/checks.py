@@ -23,7 +23,7 @@ class Images:
     Attributes:
       x: (N, H, W, ch) float32 in [0, 1].
       y: (N,) int64 in 0 .. C-1.
-      index: (N,) int64, positions in the part as published: noise is drawn per position, so a subset keeps its noise.
+      index: (N,) int64, positions in the part as published. Noise is drawn per position, so a subset keeps its noise.
       name: data set and part, such as "mnist/test".
       sha256: of the pixel bytes of the whole part, in hex.
     """

@@ -18,22 +18,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Dataset:
-    """What a data set is.
+    """The description of a data set that every command knows by its name.
 
     Attributes:
-      shape, classes: of its images (H, W, ch) and labels.
+      name: letters, digits, _ and -; the name of its folder in the results.
+      shape: of its images, (H, W, ch).
+      classes: the number of classes C.
       split: what "train" and "test" hold.
-      source, licence: where it comes from and on what terms.
+      source: where it comes from.
+      licence: its terms.
       unseen: data sets whose test part shares no image with this one's training part.
       loader: `load(part, data_dir) -> Images`, or the name of a module that has it.
       eps_grid: L-infinity budgets of the paper's tables, pixel scale [0, 1].
-      caveat: what whoever reads a result on its test part must know, or "".
+      caveat: what a reader of a result on its test part must know, or "".
       class_names: one a class, in the labels' order; () where classes have numbers only.
       judged_by: the data set whose weights classify this one, or "" for its own; see `weights_of`.
       strange: data sets of the same shape that may serve as out-of-distribution images for this one.
       detector_aware_eps: budgets of the detector-aware attack; () for eps_grid.
       identity: what results on it depend on beside its name and pixels, such as a user's own labels.
-      training_images, test_images: how many each part has; 0 where that is unknown before it is read.
+      training_images: in the training part; 0 where that is unknown before it is read.
+      test_images: in the test part; 0 where that is unknown before it is read.
     """
 
     name: str
@@ -67,7 +71,11 @@ class Dataset:
         return find is None or bool(find(data_dir))
 
     def load(self, part: str, data_dir: Path | None = None) -> "Images":
-        """Part "train" or "test". Raises DataError with the cure where images are missing or damaged."""
+        """Reads part "train" or "test".
+
+        Raises:
+          DataError: images are missing or damaged; the message says what to do.
+        """
         read = self.loader if callable(self.loader) else importlib.import_module(self.loader).load
         images = read(part, data_dir)
         check_images = importlib.import_module("deepbayes.data.checks").check_images
@@ -156,7 +164,10 @@ _RESERVED = ("noise", "training")
 
 
 def register_dataset(dataset: Dataset) -> Dataset:
-    """Adds a data set, which every command then knows by its name; returns it.
+    """Registers a data set, so that every command knows it by its name; returns it.
+
+    Args:
+      dataset: the description.
 
     Raises:
       DataError: the name is taken or unsafe in a path, or the description contradicts itself.

@@ -4,10 +4,11 @@ import importlib
 from pathlib import Path
 
 __all__ = ["attack", "load_classifier"]
-ROOT = Path(__file__).resolve().parent.parent
-"""The checkout, where this is one."""
-CHECKOUT = (ROOT / "pyproject.toml").exists()
-"""Whether this runs from a checkout; installed, the working directory takes its place."""
+_PACKAGE = Path(__file__).resolve().parent
+CHECKOUT = (_PACKAGE.parent / "pyproject.toml").exists()
+"""Whether this runs from a checkout; installed, the working directory takes its place for what is written."""
+ROOT = _PACKAGE.parent if CHECKOUT else _PACKAGE
+"""The folder of the rooms: the checkout, or the installed package."""
 PROGRAM = "./run_experiments.sh" if CHECKOUT else "deepbayes"
 """What a user types before a command: messages that say what to run begin with it."""
 if CHECKOUT:  # models/, attacks/ ... stand beside this folder; installed, they are in it

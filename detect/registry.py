@@ -5,13 +5,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Detector:
-    """What a detector looks at.
+    """The description of a detector. It rejects an image whose statistic is above a threshold.
 
     Attributes:
-      title: for tables. formula: of the statistic in detect/statistics.py of the same name.
-      reads: the signals of a classifier that it needs (models/classifier.py): without them it is not applicable.
+      name: of the statistic in detect/statistics.py.
+      title: for tables.
+      formula: of the statistic.
+      reads: the signals of a classifier that the detector needs; without them it is not applicable.
       by_class: whether every class has its own threshold.
-      source: where it was defined.
+      source: the paper that defines it.
       unit: of the statistic, for figures.
     """
 
@@ -25,7 +27,7 @@ class Detector:
 
     @property
     def needs_density(self) -> bool:
-        """Whether it reads log p(x), which classifiers without a density of x do not have."""
+        """Whether the detector reads log p(x), which classifiers without a density of x do not have."""
         return "log_joint" in self.reads
 
 

@@ -23,26 +23,27 @@ _FIXED = ("targeted", "known_noise", "full_gradient")
 
 
 def attack(name: str, classifier: Any, x, y, **options) -> tuple[np.ndarray, Any]:
-    """Adversarial images, and what the attack did to the classifier.
+    """Attacks a classifier; returns the adversarial images and the measured result.
 
         images, result = deepbayes.attack("pgd", classifier, x, y, eps=0.2, steps=100)
         images, results = deepbayes.attack("fgsm", my_keras_model, x, y, eps=[0.1, 0.2])
 
     Args:
       name: of the attack: "fgsm", "pgd", "mim", "cw", ... (attacks/registry.py).
-      classifier: one of ours (`load_classifier`), a Keras model, or any function of TensorFlow from images to logits.
-        Logits are log-probabilities up to a constant an image, never probabilities.
-      x, y: (N, H, W, ch) in [0, 1], and (N,) integer labels.
-      **options: the attack's budget by its name (eps, c, pixels, ...): a number, or several; its other options (steps,
-        loss, restarts, ...), targeted, known_noise, full_gradient; `seed` (default 0), `protocol` ("corrected"),
-        `batch_size`.
+      classifier: a `Classifier` (see `load_classifier`), a Keras model, or any TensorFlow function from images to
+        logits. Logits are log-probabilities up to a constant an image, in nats. They are never probabilities.
+      x: (N, H, W, ch) images, pixels in [0, 1].
+      y: (N,) integer labels in 0 .. C-1.
+      **options: the attack's budget by its name (`eps`, `c`, `pixels`, ...), one number or several. Also the attack's
+        own options (`steps`, `loss`, `restarts`, ...), and `targeted`, `known_noise`, `full_gradient` (booleans).
+        `seed` is 0 by default, `protocol` is "corrected"; `batch_size` is what suits the memory.
 
     Returns:
-      (N, H, W, ch) float32 and a Result; for several budgets (B, N, H, W, ch) and a list of Results.
+      (N, H, W, ch) float32 images and an `AttackResult`; for B budgets (B, N, H, W, ch) and a list of B results.
 
     Raises:
-      UsageError: an unknown attack or option, no budget, or what the command line refuses.
-      ValueError: images outside [0, 1], or labels that do not fit.
+      UsageError: the attack or an option is unknown, the budget is missing, or the command line refuses the value.
+      ValueError: images are outside [0, 1], or labels do not fit.
     """
     if name not in ATTACKS:
         raise UsageError(f"no attack is called {name!r}; there are {', '.join(ATTACKS)}")

@@ -21,31 +21,39 @@ LOG_JOINT, POSTERIOR, SAMPLES = "log_joint", "posterior", "samples"
 
 @dataclass(frozen=True)
 class Cost:
-    """What one evaluation of an image takes: bytes of activations with their gradient; time beside a plain CNN's."""
+    """The cost of one evaluation of an image.
+
+    Attributes:
+      bytes: memory of the activations and their gradient.
+      time: as a multiple of a plain CNN's time.
+    """
 
     bytes: int
     time: float = 1.0
 
 
 class Classifier(ABC):
-    """Images to logits, and what else attacks, detectors and training ask for.
+    """What is attacked, guards, teaches a surrogate model or is trained: a map from images to logits.
 
     Attributes:
-      name: in tables and paths.
-      shape, classes: of the images (H, W, ch), and C.
-      settings: what identifies it in a result: the sha256 of its weights and the options that it was built with.
+      name: the name in tables and paths.
+      shape: of the images, (H, W, ch).
+      classes: the number of classes C.
+      settings: what identifies the classifier in a result: the sha256 of its weights, and its options.
       trained_on: data set and part, such as "mnist5k/train"; "" where it is not known.
-      weights: its file; None where it has none of this project's.
+      weights: the weight file; None where there is none of this project's.
       stochastic: whether another seed gives other logits.
-      signals: what a detector may read of it.
+      signals: what a detector may read: "log_joint", "posterior", "samples".
       objective: what training ascends, in words for histories and plots.
-      warmed_terms: terms of training whose weight a warm-up raises from 0 to 1.
+      warmed_terms: the training terms whose weight a warm-up raises from 0 to 1.
+      autograph: whether functions have Python loops or branches that TensorFlow must convert to its own.
     """
 
     stochastic = False
     signals = frozenset({POSTERIOR})
     objective = "log-likelihood"
     warmed_terms: frozenset[str] = frozenset()
+    autograph = True
 
     def __init__(self, name: str, shape: tuple[int, ...], classes: int):
         self.name, self.shape, self.classes = name, tuple(shape), classes
@@ -56,10 +64,10 @@ class Classifier(ABC):
 
     @abstractmethod
     def logits(self, x, index, seed):
-        """(N, C) nats."""
+        """Logits of x (N, H, W, ch) under the noise of (seed, index): (N, C), in nats."""
 
     def sample_logits(self, x, index, seed):
-        """(K, N, C) nats, the logits of each sample alone. Only with the signal SAMPLES."""
+        """Logits of each of K samples alone: (K, N, C), in nats. Only with the signal SAMPLES."""
         raise NotImplementedError(f"{self.name} has no samples")
 
     def attack_logits(self, x, index, seed):
@@ -112,11 +120,11 @@ class Classifier(ABC):
         return Cost(bytes=0)
 
     def graph_of(self, function: str) -> Callable:
-        """One of its functions of (x, index, seed), traced once for each shape of a batch, whoever calls it."""
+        """One of its functions of tensors, traced once for each shape of a batch, whoever calls it."""
         import tensorflow as tf
 
         if function not in self._graphs:
-            self._graphs[function] = tf.function(getattr(self, function))
+            self._graphs[function] = tf.function(getattr(self, function), autograph=self.autograph)
         return self._graphs[function]
 
     @property

@@ -18,11 +18,15 @@ ANY = "*"
 
 @dataclass(frozen=True)
 class Recipe:
-    """Settings of one training; Adam is the optimiser of all.
+    """The settings of one training. The optimiser is Adam.
 
     Attributes:
-      epsilon: Adam's. kl_warmup: epochs over which the weight of a classifier's `warmed_terms` rises linearly from 0
-        to 1 (Sonderby et al., arXiv 1602.02282).
+      epochs: passes over the training images.
+      learning_rate: Adam's.
+      batch_size: images a step.
+      epsilon: Adam's.
+      kl_warmup: epochs over which the weight of a classifier's `warmed_terms` rises linearly from 0 to 1 (Sonderby et
+        al., arXiv 1602.02282).
       initialiser: "2019", where all dense layers outside the towers begin as one stream, or "independent"
         (models/deep_bayes/initialisers.py); read by classifiers that know it.
     """
@@ -47,10 +51,15 @@ class NoRecipe(ValueError):
 
 
 def register_recipe(recipe: Recipe, classifier: str, dataset: str = ANY) -> None:
-    """Says how a classifier is trained, on one data set or on any.
+    """Registers how a classifier is trained, on one data set or on any.
+
+    Args:
+      recipe: the settings of the training.
+      classifier: a registered name, or ANY.
+      dataset: a data set's name, or ANY. A recipe for one data set comes before a recipe for any.
 
     Raises:
-      ValueError: an unknown classifier, or there is one already.
+      ValueError: the classifier is unknown, or has a recipe for this data set already.
     """
     if classifier != ANY:
         classifier_spec(classifier)

@@ -18,12 +18,14 @@ GROUPS = (GENERATIVE, DISCRIMINATIVE, BASELINE)
 
 @dataclass(frozen=True)
 class ClassifierOption:
-    """A whole number that a classifier is built with, `--name-with-dashes` on the command line.
+    """A whole number that a classifier is built with; on the command line `--`, then the name with dashes.
 
     Attributes:
+      name: in Python.
+      help: the text of `--help`.
       default: None where the data set decides.
-      letter: the option's letter in the name of a classifier with another value: "z" in GBZ_z32; "" puts it nowhere.
-      metavar: in the help.
+      letter: the letter before a value that is not the usual one, "z" in GBZ_z32; "" leaves the value out of the name.
+      metavar: the word for the value in the help.
     """
 
     name: str
@@ -35,18 +37,19 @@ class ClassifierOption:
 
 @dataclass(frozen=True)
 class ClassifierSpec:
-    """What a classifier is.
+    """The description of a classifier that can be built by its name.
 
     Attributes:
+      name: letters, digits and dashes.
       group: one of GROUPS; gives the order in tables, and the colour.
-      build: "package.module:function" or the function itself: (name, shape (H, W, ch), classes, options) -> an
-        untrained Classifier, whose weights are drawn under Keras's global seed.
+      build: "package.module:function" or the function itself. It maps (name, shape (H, W, ch), classes, options) to an
+        untrained `Classifier` whose weights are drawn under Keras's global seed.
       description: one line for the help: the model as a formula.
-      signals: what detectors may read, as the classifier built says itself.
-      options: see ClassifierOption.
+      signals: what detectors may read, the same as the built classifier's.
+      options: see `ClassifierOption`.
       keywords: options of `build` that are not on the command line.
       sizes: (shape, classes, options) -> sizes that weights must have, as a card holds them; imports no array library.
-      evaluation_terms: what its `evaluation_terms` mean, by name, for captions.
+      evaluation_terms: name -> meaning of each evaluation term, for captions.
       training_ms: milliseconds of one core that training takes for an image of 28 x 28 grey pixels, for estimates.
       of_the_paper: whether it is one of the paper's seven, which run where none is named.
     """
@@ -64,7 +67,7 @@ class ClassifierSpec:
     of_the_paper: bool = False
 
     def new(self, shape: tuple[int, ...], classes: int, options: Mapping[str, Any]) -> Classifier:
-        """An untrained classifier; options that it does not have, or that are None, are left out."""
+        """Builds an untrained classifier; options that it does not have, or that are None, are left out."""
         taken = {o.name for o in self.options} | {*self.keywords}
         given = {n: v for n, v in options.items() if n in taken and v is not None}
         return _function(self.build)(self.name, shape, classes, **given)
@@ -74,11 +77,13 @@ CLASSIFIERS: dict[str, ClassifierSpec] = {}
 
 
 def register_classifier(spec: ClassifierSpec) -> ClassifierSpec:
-    """Makes a classifier known to every command.
+    """Registers a classifier, so that every command knows it by its name; returns its description.
+
+    Args:
+      spec: the description.
 
     Raises:
-      ValueError: the name is taken, or is not letters, digits and dashes; an unknown group; letters of options that
-        could not be read back from a name.
+      ValueError: the name is taken or has other characters, the group is unknown, or two options share a letter.
     """
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", spec.name):
         raise ValueError(f"a classifier's name is letters, digits and dashes, not {spec.name!r}")

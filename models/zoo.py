@@ -95,16 +95,16 @@ def usable_card(dataset: str, name: str, path: Path | None = None, **options) ->
 
 
 def load_classifier(dataset: str, name: str, path: Path | None = None, **options) -> "Classifier":
-    """A trained classifier.
+    """Loads a trained classifier: the weights that ship, or weights of your own.
 
     Args:
-      dataset: the data set it will be used on; its test part must be unseen by the weights.
-      name: one of models.registry.CLASSIFIERS.
-      path: weight file, or folder of weight files; None is the weights that ship.
-      **options: of the classifier (samples, dim_z, log_prior_y); None is the data set's own.
+      dataset: the data set that the classifier will be used on. The weights must not have seen its test part.
+      name: a registered name, such as "GBZ" (models.registry.CLASSIFIERS).
+      path: a weight file or a folder of weight files; None takes the weights that ship.
+      **options: of the classifier (`samples`, `dim_z`, `log_prior_y`); None takes the data set's own value.
 
     Raises:
-      ValueError: unknown data set or classifier.
+      ValueError: the data set or the classifier is unknown.
       FileError: weights or card are missing, damaged, or of another classifier.
       LeakError: the weights were trained on this data set's test images.
     """

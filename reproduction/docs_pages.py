@@ -1,13 +1,15 @@
-"""The measured parts of docs/reproduction.md and README.md, from the results that come with the project.
+"""The measured parts of README.md and of the pages in docs/, from the results that come with the project.
 
-`python -m deepbayes.reproduction.docs_pages` writes them anew between `<!-- measured: NAME -->` and `<!-- end -->`;
-tests hold both files to them.
+A measured part stands between `<!-- measured: NAME -->` and `<!-- end -->`. This command writes every part again:
+`python -m deepbayes.reproduction.docs_pages`. A test compares every page with the results.
 """
 
 import re
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 from deepbayes import ROOT
 from deepbayes.attacks.registry import ATTACKS
@@ -25,8 +27,18 @@ from deepbayes.reproduction.regression import report as regression_report
 from deepbayes.reproduction.regression.command import compared
 from deepbayes.reproduction.worst_case import worst_case
 
-FILES = (ROOT / "docs" / "reproduction.md", ROOT / "README.md")
+_TITLES = {
+    "clean": "none", "fgsm": "FGSM", "pgd": "PGD", "mim": "MIM", "cw": "CW", "wbs_none": "WB+S", "wbs_logit": "WB+S",
+    "transfer_pgd": "PGD, transfer", "greybox_pgd": "PGD, grey box",
+}  # fmt: skip
+"""Attacks in the order of the verdict's rows, as published figures' keys name them."""
 _PART = re.compile(r"<!-- measured: ([^>]+?) -->.*?<!-- end -->", re.DOTALL)
+
+
+def pages() -> list[Path]:
+    """Every page with a measured part: README.md, and what docs/ holds."""
+    there = [*ROOT.glob("README.md"), *sorted((ROOT / "docs").rglob("*.md"))]
+    return [page for page in there if _PART.search(page.read_text())]
 
 
 def filled(text: str) -> str:
@@ -49,6 +61,15 @@ def table(name: str) -> str:
     """A table of the paper beside ours."""
     place = f"Table {name}"
     return "\n".join(t.markdown() for t in tables_of(place, figures_of(place), _estimates()))
+
+
+def figure(name_and_metric: str) -> str:
+    """One metric of a figure of the paper as a table, such as "5 l2_mean"; of attacks that have results alone."""
+    name, metric = name_and_metric.split()
+    estimates, figures = _estimates(), [f for f in figures_of(f"Figure {name}") if f.key.metric == metric]
+    measured = {f.key.attack for f in figures if f.key in estimates}
+    shown = tables_of(f"Figure {name}", [f for f in figures if f.key.attack in measured], estimates)
+    return "\n".join(t.markdown() for t in shown)
 
 
 def accuracy(attack: str) -> str:
@@ -149,9 +170,45 @@ def count(what: str) -> str:
     return str(len(keys))
 
 
+def verdict(_: str) -> str:
+    """A row an attack: "32 of 35", the comparable figures within tolerance, by accuracy, detection and size."""
+    kinds = ("accuracy", "detection rate", "perturbation size")
+    titles = _TITLES | {a: a.replace("_", " ") for c in _comparisons() if (a := c.estimate.key.attack) not in _TITLES}
+    counts: dict[str, dict[str, Counter]] = {title: {} for title in [*titles.values(), "all"]}
+    for c in _comparisons():
+        for title in (titles[c.estimate.key.attack], "all"):
+            counts[title].setdefault(_kind_of(c.estimate.key.metric), Counter())[c.verdict] += 1
+    lines = [f"| attack | {' | '.join(kinds)} | all | not comparable |", "|---|" + "---:|" * (len(kinds) + 2)]
+    for title, of in counts.items():
+        together = sum(of.values(), Counter())
+        cells = [_share(of.get(kind, Counter())) for kind in kinds]
+        cells += [_share(together), str(together[INCOMPARABLE] or "")]
+        lines.append(f"| {title} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _kind_of(metric: str) -> str:
+    """The column of a metric in the verdict."""
+    if metric.endswith("accuracy_percent"):
+        return "accuracy"
+    return "detection rate" if metric.startswith("tp_") else "perturbation size"
+
+
+def _share(verdicts: Counter) -> str:
+    """ "32 of 35", or "" where nothing is comparable."""
+    comparable = verdicts[WITHIN] + verdicts[OUTSIDE] + verdicts[KNOWN]
+    return f"{verdicts[WITHIN]} of {comparable}" if comparable else ""
+
+
 def worst(which: str) -> str:
-    """What stays right under all of FGSM, PGD and MIM; "short": beside PGD alone, a row a classifier."""
+    """What stays right under all of FGSM, PGD and MIM: the whole table, or a classifier's rows ("GBZ").
+
+    "short" is a row a classifier, beside PGD alone.
+    """
     whole = worst_case(_results(), "mnist")
+    if which in PAPER_CLASSIFIERS:
+        rows = [row for row in whole.rows if row[0].startswith(f"{which}, ")]
+        return replace(whole, title=f"Worst case of {which}", rows=rows).markdown()
     if which != "short":
         return whole.markdown()
     cells: dict[str, dict[str, str]] = {}
@@ -164,8 +221,8 @@ def worst(which: str) -> str:
 
 
 _PARTS: dict[str, Callable[[str], str]] = {
-    "table": table, "accuracy": accuracy, "runs": runs, "summary": summary, "listing": listing, "count": count,
-    "worst": worst,
+    "table": table, "figure": figure, "accuracy": accuracy, "runs": runs, "summary": summary, "listing": listing,
+    "count": count, "verdict": verdict, "worst": worst,
 }  # fmt: skip
 
 
@@ -185,7 +242,7 @@ def _comparisons():
 
 
 if __name__ == "__main__":
-    for file in FILES:
+    for file in pages():
         text = filled(file.read_text())
         with atomic(file) as temporary:
             temporary.write_text(text)

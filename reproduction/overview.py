@@ -1,6 +1,6 @@
 """`figure accuracy`, `figure detection`, `figure training`: what a reader takes in at a glance.
 
-They are drawn from what comes with the project alone (results/reference, docs/training), so that everybody's are alike.
+They are drawn from files of the project alone (results/reference, docs/results/training). Everybody's are alike.
 """
 
 import csv
@@ -23,7 +23,7 @@ from deepbayes.reference.published import PAPER_CLASSIFIERS, Key, published_valu
 from deepbayes.reproduction.collect import COMMITTED, accepted_estimates, best
 from deepbayes.reproduction.estimates import Estimate
 
-HISTORIES = ROOT / "docs" / "training"
+HISTORIES = ROOT / "docs" / "results" / "training"
 """Training histories of the shipped weights; an installed package comes without."""
 _DATASET, _ATTACKS = "mnist", ("fgsm", "pgd")
 _KL_AT = "eps=0.3"

@@ -1,13 +1,12 @@
 """The worst case over stored FGSM, PGD and MIM: an image is right where it stays right under every one of them.
 
-Runs on different numbers of images share some: n of them stand at even distances in the test set (`Images.spread`).
 All are judged under the same draw of z, a function of seed and image.
 """
 
 import numpy as np
 
-from deepbayes.data.checks import spread_positions
 from deepbayes.experiments.measurements.intervals import rate
+from deepbayes.experiments.reporting.common_images import by_position, right_on_common_images
 from deepbayes.experiments.reporting.tables import Table
 from deepbayes.experiments.settings.attack_plan import changed_options
 from deepbayes.reference.published import PAPER_CLASSIFIERS
@@ -50,18 +49,21 @@ def _rights(results: list[dict], dataset: str) -> tuple[dict[tuple, dict[tuple, 
             or {"detection", "through", "left_out", "known_noise"} & s.keys()
         ):
             continue
-        places = spread_positions(s["num_images"], PAPERS_IMAGES[dataset])
+        total = PAPERS_IMAGES[dataset]
         if s["attack"] == "clean":
-            labels |= zip(places, result["labels"], strict=True)
+            labels |= by_position(result["labels"], s["num_images"], total)
         elif s["attack"] in _ATTACKS:
-            key = s["attack"], *sorted(changed_options(s).items())
-            runs.setdefault((s["victim"], s["eps"]), {})[key] = dict(zip(places, result["predictions"], strict=True))
-    runs = {at: of for at, of in runs.items() if {a for a, *_ in of} == {*_ATTACKS}}
-    common = sorted(set(labels).intersection(*(said for of in runs.values() for said in of.values())))
-    y = np.array([labels[p] for p in common])
-    return {
-        at: {a: np.array([said[p] for p in common]) == y for a, said in of.items()} for at, of in runs.items()
-    }, len(y)
+            key = s["victim"], s["eps"], (s["attack"], *sorted(changed_options(s).items()))
+            runs[key] = by_position(result["predictions"], s["num_images"], total)
+    kinds = {}
+    for *at, (attack, *_) in runs:
+        kinds.setdefault(tuple(at), set()).add(attack)
+    runs = {(*at, attack): of for (*at, attack), of in runs.items() if kinds[tuple(at)] == {*_ATTACKS}}
+    common, rights = right_on_common_images(runs, labels)
+    found = {}
+    for (name, eps, attack), right in rights.items():
+        found.setdefault((name, eps), {})[attack] = right
+    return found, len(common)
 
 
 def _said(label: tuple) -> str:

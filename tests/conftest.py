@@ -9,8 +9,11 @@ import pytest
 
 import helpers
 from deepbayes.data.registry import DATASETS
+from deepbayes.experiments.measurements import craft
+from deepbayes.experiments.runs import attack
 from deepbayes.experiments.store.results import ResultsStore
 from deepbayes.experiments.store.seal import content_sha256
+from deepbayes.models import zoo
 from deepbayes.models.files import write_json
 
 ROOT = helpers.ROOT
@@ -21,6 +24,13 @@ def put(root: Path, content: dict) -> Path:
     file = ResultsStore(root).file(content["settings"])
     write_json(file, content | {"sha256": content_sha256(content)})
     return file
+
+
+def pytest_collection_modifyitems(items):
+    """A file's tests run in one process, which sets up once what they share; independent ones fill the gaps."""
+    for item in items:
+        if not item.get_closest_marker("independent"):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.fixture(scope="session")
@@ -44,3 +54,31 @@ def no_data_at_hand(monkeypatch, tmp_path):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     for variable in ("DEEPBAYES_DATA", "DEEPBAYES_RESULTS", "DEEPBAYES_REQUIRE_GPU"):
         monkeypatch.delenv(variable, raising=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def traced_once():
+    """Commands of one process share the shipped classifiers and the attacks on them: tracing takes most of their time.
+
+    Whatever identifies weights and attack is part of the key; attacks that evade detectors are built anew.
+    """
+    load, build, loaded, built = zoo.load_classifier, craft.build_craft, {}, {}
+
+    def load_classifier(dataset, name, path=None, **options):
+        if path is not None:
+            return load(dataset, name, path, **options)
+        key = zoo.SHIPPED, dataset, name, *sorted((k, v) for k, v in options.items() if v is not None)
+        loaded[key] = loaded.get(key) or load(dataset, name, path, **options)
+        return loaded[key]
+
+    def build_craft(plan, target):
+        if target.detectors:
+            return build(plan, target)
+        key = plan.attack.name, plan.targeted, *sorted(plan.options.items()), target.logits, target.snapshot
+        built[key] = built.get(key) or build(plan, target)
+        return built[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(zoo, "load_classifier", load_classifier)
+        patch.setattr(attack, "build_craft", build_craft)
+        yield

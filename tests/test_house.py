@@ -10,8 +10,8 @@ from helpers import ROOT
 
 CODE = [
     file
-    for room in ("attacks", "benchmarks", "data", "deepbayes", "detect", "experiments", "legacy_port", "models",
-                 "reference", "reproduction")
+    for room in ("attacks", "benchmarks", "data", "deepbayes", "detect", "documentation", "experiments", "legacy_port",
+                 "models", "reference", "reproduction")
     for file in sorted((ROOT / room).rglob("*.py"))
 ]  # fmt: skip
 OF_THE_FAMILY = re.compile(r"factorisation|FACTORISATION|SEVEN_NAMES|dim_z|models_x|\bbound\b|name\[0\]|name\[:1\]")
@@ -21,7 +21,7 @@ FLOORS = {
     "reference": 0, "attacks": 0, "detect": 0, "data": 0, "models": 1, "experiments/settings": 2,
     "experiments/store": 3, "experiments/command_line": 3, "experiments/measurements": 4, "experiments/preparation": 5,
     "experiments/reporting": 5, "experiments/runs": 6, "experiments": 7, "reproduction": 8, "legacy_port": 9,
-    "benchmarks": 9, "deepbayes": 10,
+    "benchmarks": 9, "deepbayes": 10, "documentation": 10,
 }  # fmt: skip
 """Rooms from the ground up: a room imports from its own floor or lower ones, but for what commands load by name."""
 

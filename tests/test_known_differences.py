@@ -24,7 +24,7 @@ from deepbayes.reproduction.regression.known_differences import (
 )
 
 HEADER = "dataset,classifier,attack,parameter,metric,why,section"
-ROW = "mnist,GF?,pgd,eps=0.2,accuracy_percent,another draw of the noise,what-does-not"
+ROW = "mnist,GF?,pgd,eps=0.2,accuracy_percent,another draw of the noise,dbx-under-pgd-and-mim"
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_every_row_that_comes_with_the_project_is_of_a_shipped_figure_and_explai
     assert not no_longer_there(comparisons)
     assert not any(c.verdict == OUTSIDE for c in comparisons)
     assert all(abs(c.difference) > c.tolerance for c in known)
-    assert all(re.search(r"\(docs/reproduction\.md#[a-z-]+\)$", c.reason) for c in known)
+    assert all(re.search(r"\(docs/results/differences\.md#[a-z-]+\)$", c.reason) for c in known)
 
 
 def test_what_is_outside_and_expected_is_known_with_its_reason_and_nothing_else_is(rows):
@@ -63,12 +63,12 @@ def test_what_is_outside_and_expected_is_known_with_its_reason_and_nothing_else_
     incomparable = against(70.0, targeted=True)
     marked = mark_known([expected, within, other, incomparable])
     assert [c.verdict for c in marked] == [KNOWN, WITHIN, OUTSIDE, INCOMPARABLE]
-    assert marked[0].reason == "another draw of the noise (docs/reproduction.md#what-does-not)"
+    assert marked[0].reason == "another draw of the noise (docs/results/differences.md#dbx-under-pgd-and-mim)"
     assert (marked[0].difference, marked[0].tolerance) == (expected.difference, expected.tolerance)
 
 
 def test_a_known_difference_that_came_within_is_told_in_one_line_with_where_to_remove_it(rows):
-    rows("mnist,DBX,pgd,eps=0.1,accuracy_percent,steps,what-does-not", ROW)
+    rows("mnist,DBX,pgd,eps=0.1,accuracy_percent,steps,dbx-under-pgd-and-mim", ROW)
     (line,) = no_longer_there(mark_known([against(51.0)]))
     assert line == (
         "known difference no longer there: mnist GFZ pgd eps=0.2 accuracy_percent (51 on 1,000 images, the paper's "
@@ -83,11 +83,11 @@ def test_a_known_difference_that_came_within_is_told_in_one_line_with_where_to_r
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("mnist,GFZ,pgd,*,*,,what-does-not", "takes dataset, classifier"),
+        ("mnist,GFZ,pgd,*,*,,dbx-under-pgd-and-mim", "takes dataset, classifier"),
         ("mnist,GFZ", "takes dataset, classifier"),
         (f"{ROW},more", "takes dataset, classifier"),
-        ("mnist,GFZ,pgd,eps=0.25,accuracy_percent,no such eps,what-does-not", "is mnist GFZ pgd eps=0.25"),
-        ("mnist,gfz,pgd,eps=0.2,accuracy_percent,another case,what-does-not", "no figure in paper_2019.csv"),
+        ("mnist,GFZ,pgd,eps=0.25,accuracy_percent,no such eps,dbx-under-pgd-and-mim", "is mnist GFZ pgd eps=0.25"),
+        ("mnist,gfz,pgd,eps=0.2,accuracy_percent,another case,dbx-under-pgd-and-mim", "no figure in paper_2019.csv"),
         ("mnist,GFZ,pgd,eps=0.2,accuracy_percent,unexplained,what-nobody-wrote", "no section 'what-nobody-wrote'"),
     ],
 )
@@ -101,7 +101,8 @@ def test_a_row_that_is_not_in_order_is_refused_by_file_and_line(rows, row, messa
 def test_a_regression_with_a_bad_row_ends_with_2_and_writes_nothing(rows, tmp_path, capsys):
     rows("mnist,GFZ,pgd,eps=0.2,accuracy_percent,unexplained,nowhere")
     assert main.main(["regression", "--results", str(COMMITTED), "--output", str(tmp_path / "out")]) == 2
-    assert "known_differences.csv, line 2: docs/reproduction.md has no section 'nowhere'" in capsys.readouterr().err
+    message = "known_differences.csv, line 2: docs/results/differences.md has no section 'nowhere'"
+    assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
@@ -131,7 +132,7 @@ def test_the_reports_list_known_figures_apart_and_the_regression_passes(tmp_path
     assert sum(message.startswith("known: ") and "tolerance" in message for message in skipped) == n
     written = (tmp_path / "regression.md").read_text()
     _, _, each = written.partition("**Every figure known**")
-    assert "docs/reproduction.md#gfy-under-pgd-and-mim" in each.partition("**")[0]
+    assert "docs/results/differences.md#gfy-under-pgd-and-mim" in each.partition("**")[0]
     assert f"| {n} | " in next(line for line in written.splitlines() if line.startswith("| all |"))
     assert (tmp_path / "regression.html").read_text().count("<tr class='known'>") == 2 * n
     assert "<tr class='outside'>" not in (tmp_path / "regression.html").read_text()

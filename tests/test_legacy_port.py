@@ -219,7 +219,7 @@ def run(*arguments) -> int:
 
 def test_the_chain_of_2019_leaves_its_files_where_2019_did(at, mnist_dir, monkeypatch, capsys):
     ours = ["--data-dir", mnist_dir]
-    assert run("vae_mnist", "D", "--epochs", "2", "--train-images", "1000", *ours) == 0
+    assert run("vae_mnist", "D", "--epochs", "2", "--train-images", "300", *ours) == 0
     assert (at / "save/mnist_conv_vae_D_64/checkpoint_0.pkl").exists()
     monkeypatch.chdir(at / "test_attacks")
     victim = ["--data", "mnist", "--victim", "bayes_K10_D"]

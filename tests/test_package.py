@@ -131,7 +131,7 @@ def test_a_wheel_holds_every_module_and_all_data_below_one_name(wheel, checkout)
     tops = {name.split("/")[0] for name in names}
     assert tops == {"deepbayes", "deepbayes-1.0.0.dist-info"}
     parts = {f.relative_to(checkout).as_posix() for r in ROOMS for f in (checkout / r).rglob("*") if f.is_file()}
-    expected = {p for p in parts if p.endswith((".py", ".json", ".npz", ".csv"))}
+    expected = {p for p in parts if p.endswith((".py", ".json", ".npz", ".csv", ".html", ".css", ".js"))}
     inside = {name.removeprefix("deepbayes/") for name in names if name.startswith("deepbayes/")}
     assert {p.removeprefix("deepbayes/") for p in expected} == inside
     needs = {line.removeprefix("Requires-Dist: ") for line in metadata.splitlines() if line.startswith("Requires-Dist")}
@@ -181,6 +181,13 @@ def test_a_table_prints_from_the_results_that_come_with_it(run):
     assert done.returncode == 0, done.stderr
     assert "protocol paper" in done.stdout
     assert "missing" not in done.stderr
+
+
+def test_a_web_page_is_written_from_the_results_that_come_with_it(run):
+    stored = ROOT / "results" / "reference"
+    done = run("deepbayes", "report", "--html", "--output", str(stored), "--to", "page.html")
+    assert done.returncode == 0, done.stderr
+    assert (run.folder / "page.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
 
 # ---- a fresh clone ---------------------------------------------------------------------------------------------------

@@ -63,10 +63,11 @@ def test_so_is_the_gradient_of_one_samples_logits(name):
     np.testing.assert_allclose(ours, full, rtol=1e-3, atol=1e-5 * np.abs(full).max())
 
 
+@pytest.mark.independent
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("name", ["GFZ", "GFY", "GBZ", "GBY", "DFZ"])
 def test_on_trained_classifiers_what_attacks_drop_costs_less_than_a_thousandth(name, loss):
-    digits = mnist5k.load("test", None).spread(10)
+    digits = mnist5k.load("test", None).spread(4)
     x, y = digits.x, digits.y.astype(np.int32)
     classifier = load_classifier("mnist", name).model
     full, logits = gradients(classifier, x, y, 0.0, LOSSES[loss])
@@ -75,7 +76,7 @@ def test_on_trained_classifiers_what_attacks_drop_costs_less_than_a_thousandth(n
         full, logits = gradients(classifier, images, y, 0.0, LOSSES[loss])
         ours, same = gradients(classifier, images, y, DROP, LOSSES[loss])
         np.testing.assert_allclose(same, logits, rtol=1e-6)
-        alive = np.abs(full).reshape(10, -1).max(axis=1) > 0  # cross-entropy of a sure image is exactly 0
+        alive = np.abs(full).reshape(len(x), -1).max(axis=1) > 0  # cross-entropy of a sure image is exactly 0
         assert relative_error(ours[alive], full[alive]).max() <= 1e-3
         assert not ours[~alive].any()
 

@@ -1,4 +1,4 @@
-"""The results that come with the project, and what docs/reproduction.md and the README say of them."""
+"""The results that come with the project, and what README.md and docs/ say of them."""
 
 import json
 import re
@@ -38,12 +38,32 @@ def test_they_are_json_alone():
     assert all(json.loads(file.read_text())["versions"] for file in COMMITTED.rglob("*.json"))
 
 
-@pytest.mark.parametrize("file", docs_pages.FILES, ids=lambda file: file.name)
-def test_the_measured_parts_of_a_page_are_those_of_the_results(file):
+@pytest.mark.parametrize("page", docs_pages.pages(), ids=lambda page: page.name)
+def test_the_measured_parts_of_a_page_are_those_of_the_results(page):
     """`python -m deepbayes.reproduction.docs_pages` writes them."""
-    text = file.read_text()
-    assert "<!-- measured: " in text
+    text = page.read_text()
     assert docs_pages.filled(text) == text
+
+
+def test_the_pages_of_results_are_among_those_with_measured_parts():
+    assert {"verdict.md", "differences.md", "tables.md", "worst-case.md"} <= {page.name for page in docs_pages.pages()}
+
+
+def test_the_verdict_counts_every_comparison_once(comparisons):
+    lines = docs_pages.verdict("").splitlines()[2:]
+    *rows, whole = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
+    for k in range(1, 5):  # accuracy, detection rate, perturbation size, all
+        shares = [[int(n) for n in cells[k].split(" of ")] for cells in rows if cells[k]]
+        assert whole[k] == "{} of {}".format(*map(sum, zip(*shares, strict=True)))
+    assert sum(int(cells[-1] or 0) for cells in rows) == int(whole[-1])
+    verdicts = [c.verdict for c in comparisons]
+    comparable = len(verdicts) - verdicts.count(INCOMPARABLE)
+    assert whole[4:] == [f"{verdicts.count(WITHIN)} of {comparable}", str(verdicts.count(INCOMPARABLE))]
+
+
+def test_the_worst_case_of_one_classifier_is_its_rows_of_the_whole():
+    whole, of_gbz = docs_pages.worst("").splitlines(), docs_pages.worst("GBZ").splitlines()
+    assert [line for line in whole if line.startswith("| GBZ")] == [line for line in of_gbz if line.startswith("| G")]
 
 
 def test_a_measured_part_is_written_anew_and_the_text_around_it_stays():
@@ -54,6 +74,12 @@ def test_a_measured_part_is_written_anew_and_the_text_around_it_stays():
     assert "old" not in docs_pages.filled(text)
     with pytest.raises(KeyError, match="guess"):
         docs_pages.filled("<!-- measured: guess -->93<!-- end -->")
+
+
+def test_a_figures_table_leaves_out_attacks_without_a_result():
+    assert "| GFY | - / 0.137 | - / 1.766 | 2.744 +-0.203 / 2.732 (+0.012) |" in docs_pages.figure("5 l2_mean")
+    titles = re.findall(r"^\*\*(.+)\*\*$", docs_pages.figure("A.4 accuracy_percent"), flags=re.MULTILINE)
+    assert titles == ["Figure A.4: accuracy, % (mnist, transfer pgd)"]  # not transfer mim, which the paper has, too
 
 
 def test_hours_of_gpus_are_counted_apart_from_those_of_cores(monkeypatch):

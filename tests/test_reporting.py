@@ -1,6 +1,5 @@
 """Tables from made-up results: which stand together, under which file name, and what captions say."""
 
-import argparse
 import io
 import os
 import re
@@ -17,6 +16,7 @@ from rich.console import Console
 
 from conftest import ROOT
 from deepbayes.attacks.registry import ATTACKS
+from deepbayes.experiments.command_line.parser import parser
 from deepbayes.experiments.measurements.intervals import rate
 from deepbayes.experiments.measurements.progress import print_tables
 from deepbayes.experiments.reporting import detection_figures, pages, report
@@ -311,14 +311,12 @@ def kept(store: ResultsStore, *results: Result) -> list[Result]:
 
 
 def reported(folder: Path, dataset="mnist", protocol="corrected") -> int:
-    return report.run(asked(output=folder, dataset=dataset, protocol=protocol))
+    return report.run(asked("--protocol", protocol, *(["--dataset", dataset] if dataset else []), output=folder))
 
 
-def asked(**options) -> argparse.Namespace:
+def asked(*arguments, output: Path):
     """What `report` is asked for."""
-    return argparse.Namespace(
-        **{"attack": None, "classifiers": None, "protocol": "corrected", "dataset": None} | options
-    )
+    return parser().parse_args(["report", "--output", str(output), *arguments])
 
 
 @pytest.fixture
@@ -400,7 +398,7 @@ def test_a_report_shows_the_attacks_and_classifiers_asked_for_in_their_order(tmp
     store = ResultsStore(tmp_path)
     kept(store, *attacked("GBZ"), *attacked("DFX"), *attacked("GFZ"), *attacked("DFX", "pgd", seed=1), detection("DFX"))
     kept(store, result("DFX", "clean", seed=1))
-    assert report.run(asked(output=tmp_path, attack=["fgsm"], classifiers=["DFX", "GBZ"])) == 0
+    assert report.run(asked("--attack", "fgsm", "--classifiers", "DFX", "GBZ", output=tmp_path)) == 0
     out = capsys.readouterr().out
     assert out.index("DFX") < out.index("GBZ")
     assert "GFZ" not in out
@@ -413,9 +411,9 @@ def test_a_report_shows_the_attacks_and_classifiers_asked_for_in_their_order(tmp
 def test_a_report_of_a_classifier_that_has_no_results_says_which_have(tmp_path, capsys):
     kept(ResultsStore(tmp_path), *attacked("GBZ"))
     with pytest.raises(UsageError, match="called GBX; did you mean GBZ"):
-        report.run(asked(output=tmp_path, classifiers=["GBX"]))
+        report.run(asked("--classifiers", "GBX", output=tmp_path))
     with pytest.raises(UsageError, match="no result is of these attacks and classifiers"):
-        report.run(asked(output=tmp_path, attack=["pgd"]))
+        report.run(asked("--attack", "pgd", output=tmp_path))
 
 
 # ---- odd names, odd folders ------------------------------------------------------------------------------------------
@@ -547,7 +545,8 @@ def test_a_report_imports_neither_tensorflow_nor_what_draws():
 def test_a_report_with_figures_imports_no_tensorflow(tmp_path):
     kept(ResultsStore(tmp_path), *attacked("DFX"), detection("DFX"))
     options = (
-        f"output=pathlib.Path({str(tmp_path)!r}), dataset='mnist', protocol='corrected', attack=None, classifiers=None"
+        f"output=pathlib.Path({str(tmp_path)!r}), dataset='mnist', protocol=None, html=False, csv=False, to=None, "
+        "attack=None, classifiers=None"
     )
     code = (
         "import sys, argparse, pathlib; from deepbayes.experiments.reporting import report; "

@@ -14,7 +14,7 @@ from deepbayes.experiments.command_line.argument_parser import CommandParser
 from deepbayes.experiments.command_line.commands import BY_ATTACK, COMMANDS, HANDED_ON, IMAGES
 from deepbayes.experiments.command_line.types import calibration_count, count, not_negative, positive, seed, share
 from deepbayes.experiments.settings.attack_plan import flag
-from deepbayes.experiments.settings.protocol import PROTOCOLS
+from deepbayes.experiments.settings.protocol import DEFAULT_PROTOCOL, PROTOCOLS
 from deepbayes.models.registry import CLASSIFIERS, all_options, papers_classifiers
 
 WITHOUT_ATTACK = ("clean", "checks", "ood")
@@ -27,12 +27,13 @@ EXAMPLES = """examples:
   ./run_experiments.sh pgd --classifiers GBZ DFX --eps 0.1 0.3 --num-images all
   ./run_experiments.sh cw --classifiers DBX --c 10 --protocol paper --save
   ./run_experiments.sh fgsm --classifiers GBZ --victim-model my_cnn.keras      any Keras model that gives logits
-  ./run_experiments.sh train --data my_images --classifiers GBZ cnn            your own images: see docs/own-images.md
+  ./run_experiments.sh train --data my_images --classifiers GBZ cnn            own images: docs/how-to/own-images.md
   ./run_experiments.sh greybox --attack mim                    crafted on a surrogate of the victim
   ./run_experiments.sh checks --classifiers GBZ                tests to run before you believe an accuracy
   ./run_experiments.sh detect --attack fgsm                    the share that is detected, beside the paper's
   ./run_experiments.sh train --classifiers GBZ --epochs 100    the same command continues it
   ./run_experiments.sh report --attack fgsm                    tables and figures from stored results
+  ./run_experiments.sh report --html                           one web page of all results, and model cards
   ./run_experiments.sh table F.1                               the paper's Table F.1 beside this port's
   ./run_experiments.sh regression                              every result compared with the paper
   ./run_experiments.sh parity tests/golden/*.npz               every number compared with the 2019 code
@@ -146,7 +147,18 @@ def _report(command, name: str) -> None:
     add("--classifiers", nargs="+", metavar="NAME",
         help="only these classifiers, rows in this order (default: all)")  # fmt: skip
     _output(command)
-    _protocol(command)
+    text = f"of the results (default {DEFAULT_PROTOCOL}; of --html and --csv every protocol)"
+    add("--protocol", choices=PROTOCOLS, help=text)
+    text = (
+        "instead of tables one web page of all results, which needs no other file: a ranking by worst-case accuracy, "
+    )
+    text += "tables and charts by attack, every result with settings and hashes, model cards"
+    add("--html", action="store_true", help=text)
+    add("--csv", action="store_true", help="instead of tables one CSV file, a row a result")
+    text = "where that one file goes (default: report.html or report.csv in --output)"
+    add("--to", type=lambda p: Path(p).absolute(), metavar="FILE", help=text)
+    text = "example images in the page: of published data sets (default), of your own images too (all), or none"
+    add("--images", choices=("public", "all", "none"), default="public", help=text)
 
 
 def _regression(command, name: str) -> None:
@@ -246,8 +258,8 @@ def default_data_dir() -> Path | None:
 
 
 def _protocol(command) -> None:
-    text = "how closely to follow 2019 (default corrected)"
-    command.add_argument("--protocol", choices=PROTOCOLS, default="corrected", help=text)
+    text = f"how closely to follow 2019 (default {DEFAULT_PROTOCOL})"
+    command.add_argument("--protocol", choices=PROTOCOLS, default=DEFAULT_PROTOCOL, help=text)
 
 
 def _seed(command) -> None:

@@ -3,7 +3,6 @@
 import time
 
 import numpy as np
-import tensorflow as tf
 
 from deepbayes.data.checks import Images
 from deepbayes.experiments.measurements.batches import batches, run
@@ -62,7 +61,7 @@ def _evaluation_terms(victim: Classifier, arrays: tuple, seed, batch_size: int) 
     """The classifier's `evaluation_terms` of all images; a classifier without any is not asked."""
     if type(victim).evaluation_terms is Classifier.evaluation_terms:
         return {}
-    compiled = tf.function(victim.evaluation_terms)
+    compiled = victim.graph_of("evaluation_terms")
     parts = [
         {name: np.asarray(v)[:true] for name, v in compiled(*batch, seed).items()}
         for true, batch in batches(arrays, batch_size)

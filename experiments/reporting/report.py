@@ -9,6 +9,7 @@ from deepbayes.experiments.measurements.progress import print_tables, say, warn
 from deepbayes.experiments.reporting.grouping import chosen, in_usual_order
 from deepbayes.experiments.reporting.pages import Page, pages
 from deepbayes.experiments.settings.errors import UsageError
+from deepbayes.experiments.settings.protocol import DEFAULT_PROTOCOL
 from deepbayes.experiments.store.names import visible
 from deepbayes.experiments.store.result import Result
 from deepbayes.experiments.store.results import ResultsStore
@@ -16,13 +17,45 @@ from deepbayes.models.files import atomic
 
 
 def run(options: argparse.Namespace) -> int:
+    """Tables and figures; with --html or --csv one file of all results, of every protocol unless one is named."""
+    if options.to and options.html == options.csv:
+        raise UsageError("--to names one file: say --html or --csv, one of them, before it")
+    if options.to and options.to.is_dir():
+        raise UsageError(f"--to names a file, and {options.to} is a folder")
+    one_file = options.html or options.csv
+    protocol = options.protocol or ("" if one_file else DEFAULT_PROTOCOL)
     store = ResultsStore(options.output)
-    results = [r for r in store.all(options.dataset) if r.protocol == options.protocol]
+    results = [r for r in store.all(options.dataset) if protocol in ("", r.protocol)]
     if not results:
-        raise UsageError(f"no results of protocol {options.protocol} in {options.output}; make some: {PROGRAM} fgsm")
+        which = f" of protocol {protocol}" if protocol else ""
+        raise UsageError(f"no results{which} in {options.output}; make some: {PROGRAM} fgsm")
     results = in_usual_order(results)
-    show(store, chosen(results, options.attack, options.classifiers), results)
+    found = chosen(results, options.attack, options.classifiers)
+    if one_file:
+        return _write_files(store, found, options)
+    show(store, found, results)
     return 0
+
+
+def _write_files(store: ResultsStore, results: list[Result], options: argparse.Namespace) -> int:
+    """The page and the CSV that were asked for; says where they are."""
+    from deepbayes.experiments.reporting.web.csv_file import csv_text
+    from deepbayes.experiments.reporting.web.page import Content, html
+
+    if options.html:
+        file = options.to or options.output / "report.html"
+        _write_text(file, html(Content(results, options.output, store.arrays, options.images)))
+        say(visible(f"web page of {len(results)} results: {file}"))
+    if options.csv:
+        file = options.to or options.output / "report.csv"
+        _write_text(file, csv_text(results))
+        say(visible(f"CSV of {len(results)} results: {file}"))
+    return 0
+
+
+def _write_text(file: Path, text: str) -> None:
+    with atomic(file) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def show_results(output: Path, results: Iterable[Result]) -> None:

@@ -83,3 +83,4 @@ PROTOCOLS: dict[str, Protocol] = {
         Protocol("2019-code", **_AS_2019, full_gradient=True),
     )
 }
+DEFAULT_PROTOCOL = "corrected"

@@ -13,7 +13,15 @@ _Z = 1.959963984540054
 
 @dataclass(frozen=True)
 class Rate:
-    """count of n; rate and interval (low, high) are shares in [0, 1], None where n is 0."""
+    """A share with its Wilson 95 % interval.
+
+    Attributes:
+      count: successes.
+      n: trials.
+      rate: count / n, in [0, 1]; None where n is 0.
+      low: lower end of the interval; None where n is 0.
+      high: upper end of the interval; None where n is 0.
+    """
 
     count: int
     n: int
@@ -39,7 +47,7 @@ class Rate:
 
     @property
     def half(self) -> float:
-        """Half the interval; 0 where n is 0."""
+        """Half the width of the interval; 0 where n is 0."""
         return 0.0 if self.rate is None else (self.high - self.low) / 2
 
     def percent(self, digits: int = 1) -> str:

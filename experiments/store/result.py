@@ -23,7 +23,13 @@ from deepbayes.models.files import FileError
 
 @dataclass(frozen=True)
 class Mean:
-    """Mean and standard deviation over n images; n is None where it stands elsewhere."""
+    """A mean over images.
+
+    Attributes:
+      mean: in the unit of the quantity.
+      std: standard deviation over the images, in the same unit.
+      n: images; None where the result holds this number elsewhere.
+    """
 
     mean: float
     std: float
@@ -32,7 +38,12 @@ class Mean:
 
 @dataclass(frozen=True)
 class FreshDraws:
-    """How many of the successes checked most of so many fresh draws of the classifier's noise confirm."""
+    """Successes that fresh noise confirms.
+
+    Attributes:
+      draws: fresh draws of the classifier's noise for each checked success.
+      survived: checked successes that still succeed in most of these draws.
+    """
 
     draws: int
     survived: Rate
@@ -40,7 +51,12 @@ class FreshDraws:
 
 @dataclass(frozen=True)
 class Perturbation:
-    """Norms of the n successful perturbations, pixel scale [0, 1]: {"l2": Mean, "linf", "l0"}; {} where n is 0."""
+    """Norms of the successful perturbations.
+
+    Attributes:
+      n: successful perturbations.
+      norms: {"l2": Mean, "linf": Mean, "l0": Mean}; {} where n is 0. Pixel scale [0, 1]; l0 counts pixel values.
+    """
 
     n: int
     norms: dict[str, Mean]
@@ -48,14 +64,17 @@ class Perturbation:
 
 @dataclass(frozen=True)
 class DetectorResult:
-    """What a detector, or any of them together, does.
+    """The rates of one detector, or of any of them together.
 
     Attributes:
-      fp: clean test images rejected. tp: successful attacks detected; of `ood`, other images rejected.
+      fp: clean test images rejected.
+      tp: successful attacks detected; for `ood` the other images rejected.
       unnoticed_errors: attacked images that are misclassified and not detected; None for `ood`.
-      tp_class_averaged: mean of tp over the predicted classes that occur, a share; its error: standard error.
+      tp_class_averaged: mean of tp over the predicted classes that occur, a share in [0, 1].
+      tp_class_averaged_error: standard error of that mean.
       training_rate: share of training images that the thresholds reject.
-      auroc: area under the ROC curve. true_rate_at: {"0.05": true-positive rate at 5 % false ones, "0.01": ...}.
+      auroc: area under the ROC curve, in [0, 1].
+      true_rate_at: {"0.05": true-positive rate at a false-positive rate of 5 %, "0.01": the same at 1 %}.
     """
 
     fp: Rate
@@ -74,7 +93,14 @@ class DetectorResult:
 
 @dataclass(frozen=True)
 class CheckLine:
-    """A line of `checks`: what was tested, its verdict ("pass", "flag", "n/a"), the figure it rests on, and n."""
+    """A row of `checks`.
+
+    Attributes:
+      check: what was tested.
+      verdict: "pass", "flag" or "n/a".
+      figure: the measured figure, as text.
+      n: images that the figure is based on.
+    """
 
     check: str
     verdict: str
@@ -112,8 +138,12 @@ class Result(Mapping):
 
     Attributes:
       content: the JSON of its file, not to be changed.
-      settings: what identifies it. versions: of the packages. device: the processors. n: images. note: what whoever
-        reads it must know of them.
+      settings: what identifies the result.
+      versions: of the packages.
+      device: the processors.
+      note: what a reader must know of the images.
+      n: images.
+      arrays_sha256: of the arrays stored beside it; None where there are none.
     """
 
     content: dict
@@ -161,14 +191,14 @@ class Result(Mapping):
 
     @property
     def classifier(self) -> str:
-        """The name of who is evaluated."""
+        """The name of the classifier that is evaluated."""
         return self.settings["victim"]
 
     @property
     def paper_classifier(self) -> str | None:
-        """Its name where it is one of the paper's; None for any other, a model of a user's own with such a name too.
+        """The classifier's name where it is one of the paper's, else None.
 
-        The paper's have K samples and a likelihood of x in their settings.
+        A user's model may have such a name. The paper's have K samples and a likelihood of x in their settings.
         """
         return self.classifier if {"samples", "likelihood"} <= self.settings.keys() else None
 
@@ -179,7 +209,7 @@ class Result(Mapping):
 
     @property
     def value(self) -> float | None:
-        """Of the attack's parameter; None without an attack."""
+        """The value of the attack's parameter; None without an attack."""
         return value_of(self.settings) if self.attack in ATTACKS else None
 
     @property
@@ -201,18 +231,18 @@ class Result(Mapping):
 
     @property
     def through(self) -> str:
-        """By way of what the images were made: "greybox", "blackbox", "transfer", or "" on the classifier itself."""
+        """How another source model was used: "greybox", "blackbox", "transfer"; "" without one."""
         return self.settings.get("through", {}).get("kind", "")
 
     @cached_property
     def metrics(self) -> dict[str, Any]:
-        """What it holds that no attribute reads: name -> Rate, Mean (of nats), or as it is stored."""
+        """Content that no attribute reads: name -> Rate, Mean (of nats), or the stored value."""
         read = {name for of in type(self).__mro__ for name, by in vars(of).items() if isinstance(by, cached_property)}
         return {name: _typed(value) for name, value in self.content.items() if name not in read | {SEAL}}
 
 
 class _Evaluated(Result):
-    """Accuracy on images. predictions: (n,). labels: (n,) true ones, None in results of older versions."""
+    """Accuracy on images. predictions: (n,). labels: (n,) true labels, None in results of older versions."""
 
     accuracy = part()
     predictions = part(np.array)
@@ -220,7 +250,14 @@ class _Evaluated(Result):
 
 
 class CleanResult(_Evaluated):
-    """Accuracy without an attack. seconds: that it took."""
+    """Accuracy without an attack.
+
+    Attributes:
+      accuracy: a `Rate`.
+      predictions: (n,) predicted labels.
+      labels: (n,) true labels; None in results of older versions.
+      seconds: of the evaluation.
+    """
 
     KIND = "clean"
     seconds = part(default=0.0)
@@ -230,8 +267,12 @@ class AttackResult(_Evaluated):
     """Accuracy under an attack.
 
     Attributes:
-      success_right_before: successes among the images that were right before. unmoved: images left as they were.
-      fresh_draws: None for a deterministic classifier.
+      accuracy: a `Rate`.
+      predictions: (n,) predicted labels.
+      success_right_before: successes among the images that were right before the attack, a `Rate`.
+      unmoved: images that the attack left as they were, a `Rate`.
+      fresh_draws: see `FreshDraws`; None for a deterministic classifier.
+      perturbation: see `Perturbation`.
       student: of a grey or black box {"accuracy": Rate, "agreement": Rate, "queries": int, ...}, else None.
     """
 
@@ -245,7 +286,7 @@ class AttackResult(_Evaluated):
 
     @cached_property
     def seconds(self) -> float:
-        """Of attack and evaluation."""
+        """Seconds of attack and evaluation."""
         return sum(self.content["seconds"].values())
 
 
@@ -254,31 +295,44 @@ class _Detected(Result):
 
 
 class DetectionResult(_Detected):
-    """What a guard detects of an attack: by detector, and any of them together."""
+    """What a guard detects of an attack.
+
+    Attributes:
+      detectors: name -> `DetectorResult`.
+      union: the `DetectorResult` of any detector.
+    """
 
     KIND = "detection"
     union = part(DetectorResult.from_json)
 
 
 class OutOfDistributionResult(_Detected):
-    """What a classifier's detectors do with images of another kind."""
+    """What a classifier's detectors do with images of another kind.
+
+    Attributes:
+      detectors: name -> `DetectorResult`.
+    """
 
     KIND = "out_of_distribution"
 
     @property
     def against(self) -> str:
-        """The other images."""
+        """The name of the other images."""
         return self.settings["against"]
 
 
 class ChecksResult(Result):
-    """Whether an evaluation is to be believed, line by line."""
+    """The sanity checks of one classifier.
+
+    Attributes:
+      lines: a `CheckLine` a check.
+    """
 
     KIND = "checks"
 
     @property
     def eps(self) -> float:
-        """Of most lines; results of older versions do not hold it, and it was 0.2."""
+        """The budget of most lines; 0.2 in results of older versions, which do not hold it."""
         return self.content.get("eps", 0.2)
 
     lines = part(lambda c: tuple(CheckLine(**{k: line[k] for k in CheckLine.__dataclass_fields__}) for line in c))

@@ -29,6 +29,7 @@ class DeepBayesClassifier(Classifier):
     stochastic = True
     objective = "bound"
     warmed_terms = frozenset({TERMS["z"], TERMS["q"]})
+    autograph = False  # seconds of tracing saved
 
     def __init__(self, model: DeepBayes, name: str = ""):
         sizes = model.architecture

@@ -1,8 +1,8 @@
 """Figures known to be outside their tolerance: reference/known_differences.csv, each with its explanation.
 
 A row has patterns (as of file names: * and ?) of dataset, classifier, attack, parameter and metric, why the figures
-differ, and the section of docs/reproduction.md that explains it, by its anchor. Rows concern comparisons with the paper
-alone.
+differ, and the section of docs/results/differences.md that explains it, by its anchor. Rows concern comparisons with
+the paper alone.
 """
 
 import csv
@@ -20,7 +20,8 @@ from deepbayes.reference.published import Key
 from deepbayes.reproduction.compare import INCOMPARABLE, KNOWN, OUTSIDE, Comparison, papers_figures
 
 FILE = Path(published_module.__file__).with_name("known_differences.csv")
-EXPLANATIONS = ROOT / "docs" / "reproduction.md"
+_PAGE = "docs/results/differences.md"
+EXPLANATIONS = ROOT / _PAGE
 _COLUMNS = (*Key._fields, "why", "section")
 
 
@@ -31,7 +32,7 @@ class KnownDifference:
     Attributes:
       line: in the file, the header being 1.
       pattern: of the keys that it concerns.
-      section: anchor of a heading in docs/reproduction.md.
+      section: anchor of a heading in docs/results/differences.md.
     """
 
     line: int
@@ -44,7 +45,7 @@ class KnownDifference:
 
     @property
     def explanation(self) -> str:
-        return f"{self.why} (docs/reproduction.md#{self.section})"
+        return f"{self.why} ({_PAGE}#{self.section})"
 
 
 def mark_known(comparisons: Iterable[Comparison]) -> list[Comparison]:
@@ -85,7 +86,7 @@ def known_differences() -> tuple[KnownDifference, ...]:
 
     Raises:
       FileError: the file is missing; or a row is not whole, matches no figure of the paper, or names a section that
-        docs/reproduction.md does not have (an installed package comes without docs/, and is not checked).
+        docs/results/differences.md does not have (an installed package comes without docs/, and is not checked).
     """
     if not FILE.exists():
         raise FileError(f"{FILE} is missing; it comes with the project")
@@ -103,8 +104,8 @@ def _checked(row: dict, line: int, anchors: set[str] | None) -> KnownDifference:
         raise FileError(f"{where}: no figure in {published_module.FILE.name} is {' '.join(known.pattern)}")
     if anchors is not None and known.section not in anchors:
         raise FileError(
-            f"{where}: docs/{EXPLANATIONS.name} has no section {known.section!r}; explain the difference there and "
-            "name its heading as an anchor, such as what-does-not"
+            f"{where}: {_PAGE} has no section {known.section!r}; explain the difference there and name its heading as "
+            "an anchor, such as dbx-under-pgd-and-mim"
         )
     return known
 
