@@ -62,11 +62,9 @@ def histograms(group: DetectionGroup, arrays, file: Path) -> Path:
             axis.set_yticks([])
             axis.tick_params(labelsize=8)
             if row == 0:
-                axis.set_title(detector.formula, fontsize=9)
+                axis.set_title(f"{detector.formula}\n{detector.unit}", fontsize=9)
             if column == 0:
                 axis.set_ylabel(as_label(name), fontsize=10)
-            if row == len(names) - 1:
-                axis.set_xlabel(detector.unit, fontsize=9)
             if f"{detector.name}_clean" in stored:
                 drawn |= _histogram(axis, detector, stored)
             else:
@@ -111,7 +109,8 @@ def _bars(axis, values: np.ndarray, bins: np.ndarray, **how) -> Artist:
 
 _LARGEST_FALSE_RATE = 10
 """Where the axis of the ROC curves ends, in percent: nobody runs a detector that rejects more clean images."""
-_FALSE_RATES = (0.1, 0.2, 0.5, 1, 2, 5, 10)
+_FALSE_RATES, _MARKED = (0.1, 0.2, 0.5, 1, 2, 5, 10), (1, 5, 10)
+"""Ticks of that axis, and where curves have markers."""
 
 
 def roc_curves(group: DetectionGroup, arrays, file: Path) -> Path:
@@ -132,9 +131,12 @@ def roc_curves(group: DetectionGroup, arrays, file: Path) -> Path:
                 continue
             attacked = stored[f"{detector}_score_attacked"][stored["success"]]
             false, true = roc(stored[f"{detector}_score_clean"], attacked)
-            at = np.geomspace(least, _LARGEST_FALSE_RATE, 200)  # a curve of steps: the last point that is not beyond
+            at = np.union1d(np.geomspace(least, _LARGEST_FALSE_RATE, 200), _MARKED)
+            # a curve of steps: the last point that is not beyond
             steps = np.searchsorted(100 * np.asarray(false), at * (1 + 1e-9), side="right") - 1
-            axis.plot(at, 100 * np.asarray(true)[steps], **styles[name], markevery=_marks(at))
+            axis.plot(
+                at, 100 * np.asarray(true)[steps], **styles[name], markevery=np.searchsorted(at, _MARKED).tolist()
+            )
         axis.plot(at_random := np.geomspace(least, _LARGEST_FALSE_RATE), at_random, ":", color="grey", linewidth=1)
         axis.set(title=DETECTORS[detector].title, xscale="log", xlim=(least, _LARGEST_FALSE_RATE), ylim=(-3, 103))
         ticks = [rate for rate in _FALSE_RATES if rate >= least]
@@ -146,11 +148,6 @@ def roc_curves(group: DetectionGroup, arrays, file: Path) -> Path:
     legend(figure, list(group.guards))
     figure.suptitle(f"{_title(group)}, {group.label(value)}; dotted: rejecting at random")
     return save(figure, file)
-
-
-def _marks(at: np.ndarray) -> list[int]:
-    """Places of markers on a curve: 1, 5 and 10 % false positives."""
-    return [int(np.abs(at - rate).argmin()) for rate in (1, 5, _LARGEST_FALSE_RATE)]
 
 
 def _title(group: DetectionGroup) -> str:
