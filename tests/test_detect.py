@@ -127,7 +127,7 @@ def test_scores_count_standard_deviations_of_the_class():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"name": "entropy"}, "unknown detector 'entropy'; known: marginal, logit, kl, tv"),
+        ({"name": "guess"}, "unknown detector 'guess'; known: marginal, logit"),
         ({"rule": "guess"}, "unknown rule"),
         ({"rate": 0.0}, "between 0 and 1"),
         ({"rate": 1.0}, "between 0 and 1"),
