@@ -3,6 +3,7 @@ import os
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.pop("COLUMNS", None)  # tables are as wide as they need
 if "PYTEST_XDIST_WORKER" in os.environ:  # processes share the cores, and one thread adds in one order
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
@@ -28,6 +29,7 @@ def put(root: Path, content: dict) -> Path:
     return file
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """A file's tests run in one process, which sets up once what they share; independent ones fill the gaps."""
     for item in items:
