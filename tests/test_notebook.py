@@ -1,6 +1,6 @@
 """The tutorial's notebook runs from its first cell to its last.
 
-Its cells are run here in one namespace, as a kernel would: they hold plain Python, and Jupyter would bring some thirty
+Its cells are run here in one namespace, as a kernel would: they hold plain Python, and Jupyter would bring some fifteen
 packages to say the same.
 """
 
