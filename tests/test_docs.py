@@ -174,7 +174,10 @@ def _plan(name: str, options) -> None:
 
 @of_each_page
 def test_every_command_parses(file):
-    faults = [(c, fault_of(c.arguments, c.fragment)) for c in _page(file).commands()]
+    """Of a command that the page itself adds, by an entry of a registry in its code, the name alone is known."""
+    adds = set(re.findall(r'^ {4,}"(\w+)", "', file.read_text(), re.MULTILINE))
+    listed = [c for c in _page(file).commands() if not adds.intersection(c.arguments[:1])]
+    faults = [(c, fault_of(c.arguments, c.fragment)) for c in listed]
     assert not any(f for _, f in faults), "\n".join(f"{c.line}: {' '.join(c.arguments)}: {f}" for c, f in faults if f)
 
 
