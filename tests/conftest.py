@@ -29,14 +29,6 @@ def put(root: Path, content: dict) -> Path:
     return file
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """A file's tests run in one process, which sets up once what they share; independent ones fill the gaps."""
-    for item in items:
-        if not item.get_closest_marker("independent"):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
-
-
 _DRAWN = matplotlib.figure.Figure.savefig
 _BLANK = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAG7buVgAAAABJRU5ErkJggg=="

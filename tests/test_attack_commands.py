@@ -335,7 +335,6 @@ def test_finished_batches_are_not_made_again(tmp_path, monkeypatch):
     np.testing.assert_array_equal(whole.all(0.2, partial)[0], resumed)
 
 
-@pytest.mark.independent
 def test_cw_goes_on_after_kill_9_to_the_uninterrupted_result(tmp_path):
     command = ["cw", "--dataset", "mnist5k", "--classifiers", "DFX", "--c", "10", "--steps", "150", "--batch-size", "2"]
     command += ["--num-images", "6", "--save", "--output"]

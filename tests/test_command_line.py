@@ -301,7 +301,6 @@ def test_fgsm_goes_on_after_kill_9_with_the_same_numbers(attacked, tmp_path):
     assert len(resumed) == 10
 
 
-@pytest.mark.independent
 def test_ctrl_c_says_what_was_kept(tmp_path):
     command = ["fgsm", "--dataset", "mnist5k", "--classifiers", "DFX", "GBZ", "--output", tmp_path, *SMALL]
     process = start(*command)
@@ -313,7 +312,6 @@ def test_ctrl_c_says_what_was_kept(tmp_path):
     assert not list(tmp_path.rglob("*.tmp"))
 
 
-@pytest.mark.independent
 def test_training_goes_on_after_kill_9_to_the_same_weights(mnist_dir, tmp_path, capsys):
     command = [
         "train", "--dataset", "mnist5k", "--classifiers", "DBX", "--epochs", "2", "--train-images", "400",

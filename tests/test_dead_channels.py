@@ -146,7 +146,6 @@ def test_a_decoder_whose_channels_all_fire_is_left_as_it_is():
     assert made.trims == []
 
 
-@pytest.mark.independent
 @pytest.mark.parametrize("name", ["GFZ", "GFY", "GBZ", "GBY", "DFZ"])
 def test_a_trained_decoder_leaves_out_a_quarter_and_never_misses_it(name):
     """Digits, digits under noise and noise alone, all K x C samples."""

@@ -63,7 +63,6 @@ def test_so_is_the_gradient_of_one_samples_logits(name):
     np.testing.assert_allclose(ours, full, rtol=1e-3, atol=1e-5 * np.abs(full).max())
 
 
-@pytest.mark.independent
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("name", ["GFZ", "GFY", "GBZ", "GBY", "DFZ"])
 def test_on_trained_classifiers_what_attacks_drop_costs_less_than_a_thousandth(name, loss):

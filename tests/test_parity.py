@@ -18,7 +18,6 @@ def test_golden_files_of_every_kind_are_here():
     assert names >= sevens | {"fusion_DBX", "fusion_GBY", "fusion_GBZ", "plane_frog_order", "trained_mnist_GBZ"}
 
 
-@pytest.mark.independent
 @pytest.mark.parametrize("file", FILES, ids=lambda f: f.stem)
 def test_every_quantity_is_2019s(file):
     rows = list(parity.check(file))
