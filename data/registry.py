@@ -7,7 +7,7 @@ This module imports no array library, so that help texts and the command line ca
 
 import importlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -196,6 +196,12 @@ def default_name(data_dir: Path | None) -> str:
     from deepbayes.data import mnist
 
     return "mnist" if mnist.find(data_dir) else "mnist5k"
+
+
+def class_name(dataset: str, label: int, names: Sequence[str] = ()) -> str:
+    """Of a label: its class's name in `names`, else in the data set's; the number where neither has one."""
+    names = names or (DATASETS[dataset].class_names if dataset in DATASETS else ())
+    return str(names[label]) if 0 <= label < len(names) else str(label)
 
 
 def caveat(name: str) -> str:

@@ -3,6 +3,7 @@
 import argparse
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 
 from deepbayes.attacks.registry import ATTACKS
 from deepbayes.benchmarks.command import parser as benchmark_parser
@@ -80,6 +81,7 @@ def _common(parser: argparse.ArgumentParser) -> list[str]:
     return [f"Common options: {texts[0][0].lower()}{' '.join(texts)[1:]}"] if texts else []
 
 
+@cache
 def _grouped() -> dict[str, list[tuple[str, str]]]:
     """Heading -> rows of the shared options below it; "Other" holds those of no group."""
     shared = _shared()
@@ -89,6 +91,7 @@ def _grouped() -> dict[str, list[tuple[str, str]]]:
     return {group: rows for group, rows in found.items() if rows}
 
 
+@cache
 def _shared() -> dict[tuple[str, str], str]:
     """Rows of options that at least SHARED_BY commands have, with the option's name in the parsed command line."""
     found = [

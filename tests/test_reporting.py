@@ -82,7 +82,7 @@ def test_an_attack_on_a_model_without_samples_is_shown_where_the_classifiers_hav
     assert held(groups([result("DFX", "clean"), *mine[:1]])) == [("clean", 10, ["DFX", "mine"])]
 
 
-def test_the_worst_case_of_a_model_without_samples_stands_beside_the_classifiers(tmp_path, undrawn):
+def test_the_worst_case_of_a_model_without_samples_stands_beside_the_classifiers(tmp_path):
     options = {"steps": 3}
     results = attacked("DFX") + attacked("DFX", "pgd")
     results += attacked("mine", samples=None, options=options) + attacked("mine", "pgd", samples=None, options=options)
@@ -319,19 +319,13 @@ def asked(*arguments, output: Path):
     return parser().parse_args(["report", "--output", str(output), *arguments])
 
 
-@pytest.fixture
-def undrawn(monkeypatch):
-    """Tables alone."""
-    monkeypatch.setattr(pages, "_figure", lambda *_: lambda file: file)
-
-
 def rows(file: Path) -> list[str]:
     """First cells of a Markdown file's first table."""
     lines = file.read_text().partition("\n\n")[2].partition("\n\n")[0].splitlines()
     return [line.split(" | ")[0].removeprefix("| ") for line in lines[2:]]
 
 
-def test_a_file_holds_all_results_of_its_group_and_the_terminal_those_asked_for_in_order(tmp_path, capsys, undrawn):
+def test_a_file_holds_all_results_of_its_group_and_the_terminal_those_asked_for_in_order(tmp_path, capsys):
     store, file = ResultsStore(tmp_path), tmp_path / "mnist" / "fgsm_corrected_n4.md"
     report.show(store, kept(store, *attacked("DFX"), *attacked("GBZ")))
     out = capsys.readouterr().out
@@ -348,7 +342,7 @@ def test_a_file_holds_all_results_of_its_group_and_the_terminal_those_asked_for_
     assert rows(tmp_path / "mnist" / "fgsm_corrected_n4_seed1.md") == ["DBX"]
 
 
-def test_rows_of_detection_and_transfer_stand_in_the_order_asked_for(tmp_path, capsys, undrawn):
+def test_rows_of_detection_and_transfer_stand_in_the_order_asked_for(tmp_path, capsys):
     store = ResultsStore(tmp_path)
     report.show(store, kept(store, detection("DFX"), detection("GBZ"), detection("GFZ")))
     out = capsys.readouterr().out
@@ -362,7 +356,7 @@ def test_rows_of_detection_and_transfer_stand_in_the_order_asked_for(tmp_path, c
     assert out.index("│ DFX") < out.index("│ GBZ")
 
 
-def test_only_the_files_that_a_run_belongs_in_are_written_anew(tmp_path, capsys, undrawn):
+def test_only_the_files_that_a_run_belongs_in_are_written_anew(tmp_path, capsys):
     store, folder = ResultsStore(tmp_path), tmp_path / "mnist"
     report.show(store, kept(store, result("DFX", "clean"), result("GBZ", "clean")))
     assert rows(folder / "clean_corrected_n4.md") == ["GBZ", "DFX"]
@@ -384,7 +378,7 @@ def test_only_the_files_that_a_run_belongs_in_are_written_anew(tmp_path, capsys,
     assert "computed" not in err
 
 
-def test_detection_of_a_model_without_samples_stands_in_the_file_of_the_others(tmp_path, undrawn):
+def test_detection_of_a_model_without_samples_stands_in_the_file_of_the_others(tmp_path):
     store = ResultsStore(tmp_path)
     report.show(store, kept(store, detection("DFX")))
     report.show(store, kept(store, detection("mine", samples=None)))
@@ -394,7 +388,7 @@ def test_detection_of_a_model_without_samples_stands_in_the_file_of_the_others(t
 # ---- what is chosen --------------------------------------------------------------------------------------------------
 
 
-def test_a_report_shows_the_attacks_and_classifiers_asked_for_in_their_order(tmp_path, capsys, undrawn):
+def test_a_report_shows_the_attacks_and_classifiers_asked_for_in_their_order(tmp_path, capsys):
     store = ResultsStore(tmp_path)
     kept(store, *attacked("GBZ"), *attacked("DFX"), *attacked("GFZ"), *attacked("DFX", "pgd", seed=1), detection("DFX"))
     kept(store, result("DFX", "clean", seed=1))
@@ -453,7 +447,7 @@ def test_odd_names_are_text_everywhere_and_every_file_stays_in_the_folder(tmp_pa
     assert "<script" not in table
 
 
-def test_odd_options_and_guards_stay_in_the_folder(tmp_path, undrawn):
+def test_odd_options_and_guards_stay_in_the_folder(tmp_path):
     store = ResultsStore(tmp_path / "results")
     odd = [*attacked("mine", samples=None, options={"loss": "../../../z"}), detection("DFX", guard="../../v")]
     odd += [result("DFX", attack, left_out="/../../w") for attack in ("clean", "fgsm")]
@@ -518,7 +512,7 @@ def test_a_folder_that_cannot_be_written_still_prints_its_tables(tmp_path, capsy
 # ---- a user's own model with a name of the paper's -------------------------------------------------------------------
 
 
-def test_a_users_model_never_stands_beside_the_papers_figures(tmp_path, capsys, undrawn):
+def test_a_users_model_never_stands_beside_the_papers_figures(tmp_path, capsys):
     store = ResultsStore(tmp_path)
     mine = kept(store, *attacked("DBX", samples=None), detection("DBX", samples=None))
     report.show(store, [*mine, *kept(store, result("GBZ", "clean", samples=None))])

@@ -109,28 +109,11 @@ def _train(command, name: str) -> None:
         help="epochs over which the KL terms' weight rises from 0 to 1 (default: the recipe's)")  # fmt: skip
     add("--initialiser", choices=("2019", "independent"),
         help="initial values of dense layers: those of the 2019 code, or independent draws (default 2019)")  # fmt: skip
-    add(
-        "--validate-every",
-        type=positive,
-        default=1,
-        metavar="N",
-        help="epochs between tests of accuracy (default 1)",
-    )
+    add("--validate-every", type=positive, default=1, metavar="N", help="epochs between tests of accuracy (default 1)")
     add("--checkpoint-steps", type=positive, metavar="N", help="steps between checkpoints (default: one an epoch)")
     add("--train-images", type=count, default=None, metavar="N", help="train on part of the data (default all)")
-    add(
-        "--test-images",
-        type=count,
-        default=None,
-        metavar="N",
-        help="test images for the model card (default all)",
-    )
-    add(
-        "--threads",
-        type=positive,
-        metavar="N",
-        help="cores to use; two runs of one are faster than one of two",
-    )
+    add("--test-images", type=count, default=None, metavar="N", help="test images for the model card (default all)")
+    add("--threads", type=positive, metavar="N", help="cores to use; two runs of one are faster than one of two")
 
 
 def _rings(command, name: str) -> None:
@@ -149,11 +132,9 @@ def _report(command, name: str) -> None:
     _output(command)
     text = f"of the results (default {DEFAULT_PROTOCOL}; of --html and --csv every protocol)"
     add("--protocol", choices=PROTOCOLS, help=text)
-    text = (
-        "instead of tables one web page of all results, which needs no other file: a ranking by worst-case accuracy, "
-    )
-    text += "tables and charts by attack, every result with settings and hashes, model cards"
-    add("--html", action="store_true", help=text)
+    add("--html", action="store_true",
+        help="instead of tables one web page of all results, which needs no other file: a ranking by worst-case "
+             "accuracy, tables and charts by attack, every result with settings and hashes, model cards")  # fmt: skip
     add("--csv", action="store_true", help="instead of tables one CSV file, a row a result")
     text = "where that one file goes (default: report.html or report.csv in --output)"
     add("--to", type=lambda p: Path(p).absolute(), metavar="FILE", help=text)

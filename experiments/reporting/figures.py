@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 from matplotlib.ticker import MaxNLocator
 
 from deepbayes.attacks.registry import ATTACKS
-from deepbayes.data.registry import DATASETS
+from deepbayes.data.registry import class_name
 from deepbayes.experiments.reporting.tables import Group
 from deepbayes.experiments.reporting.transfer_tables import TransferGroup, draw_rates
 from deepbayes.experiments.store.names import visible
@@ -20,16 +20,17 @@ from deepbayes.experiments.store.result import CleanResult
 from deepbayes.models.classifier import LOG_JOINT
 from deepbayes.models.files import atomic
 from deepbayes.models.registry import BASELINE, CLASSIFIERS, DISCRIMINATIVE, GENERATIVE, base_name
-from deepbayes.reference.published import curve_of_2019, paper_accuracy, paper_images
+from deepbayes.reference.published import curve_of_2019, paper_images
 
-_MARKERS = "osD^vPX*<>"
+MARKERS = "osD^vPX*<>"
+"""Matplotlib's, each unlike the others."""
 _COLOURS = {
     group: (word, plt.get_cmap(name))
     for group, word, name in (
         (GENERATIVE, "blue", "Blues"), (DISCRIMINATIVE, "orange", "Oranges"), (BASELINE, "green", "Greens"),
     )
 }  # fmt: skip
-_GREYS, _USERS_MARKERS = ("0.25", "0.4", "0.55", "0.7"), _MARKERS[-3:]
+_GREYS, _USERS_MARKERS = ("0.25", "0.4", "0.55", "0.7"), MARKERS[-3:]
 
 
 def style(names: list[str]) -> dict[str, dict]:
@@ -45,7 +46,7 @@ def style(names: list[str]) -> dict[str, dict]:
             group = CLASSIFIERS[base].group
             family = [n for n, spec in CLASSIFIERS.items() if spec.group == group]
             shade = 0.45 + 0.5 * family.index(base) / max(len(family) - 1, 1)
-            colour, marker = _COLOURS[group][1](shade), _MARKERS[list(CLASSIFIERS).index(base) % len(_MARKERS)]
+            colour, marker = _COLOURS[group][1](shade), MARKERS[list(CLASSIFIERS).index(base) % len(MARKERS)]
         else:
             looks = [(grey, m) for m in _USERS_MARKERS for grey in _GREYS]
             first = zlib.crc32(name.encode(errors="replace")) % len(looks)
@@ -104,25 +105,18 @@ def save(figure, file: Path) -> Path:
 def accuracy_by_eps(group: Group, file: Path) -> Path:
     """Ours with 95 % bands, and the paper's on the same axes beside it where it has figures."""
     styles, grid, neutral = style(list(group.victims)), group.grid, ATTACKS[group.attack].neutral
-    paper = {
-        name: [paper_accuracy(group.dataset, clean.paper_classifier, "clean")]
-        + [group.paper_accuracy(by_value[e]) if e in by_value else None for e in grid]
-        for name, (clean, by_value) in group.victims.items()
-    }
-    both = any(v is not None for values in paper.values() for v in values[1:])
+    paper = {name: group.paper_curve(name) for name in group.victims}
+    both = any(value != neutral for points in paper.values() for value, _ in points)
     shape = {"figsize": (10 if both else 5.5, 4.8), "sharey": True, "squeeze": False, "layout": "constrained"}
     figure, axes = plt.subplots(1, 2 if both else 1, **shape)
-    for name, (clean, by_value) in group.victims.items():
-        points = [(neutral, clean.accuracy)] if neutral is not None else []
-        points = sorted(points + [(e, by_value[e].accuracy) for e in grid if e in by_value], key=lambda p: p[0])
+    for name in group.victims:
+        points = group.curve(name)
         x = [e for e, _ in points]
         low, middle, high = zip(*([100 * s for s in (a.low, a.rate, a.high)] for _, a in points), strict=True)
         axes[0, 0].plot(x, middle, **styles[name])
         axes[0, 0].fill_between(x, low, high, color=styles[name]["color"], alpha=0.15, linewidth=0)
         if both:
-            shown = zip([neutral, *grid], paper[name], strict=True)
-            shown = [(e, v) for e, v in shown if e is not None and v is not None]
-            axes[0, 1].plot([e for e, _ in shown], [v for _, v in shown], **styles[name])
+            axes[0, 1].plot([e for e, _ in paper[name]], [v for _, v in paper[name]], **styles[name])
     axes[0, 0].set(ylabel="accuracy under attack (%)", ylim=(-2, 102))
     axes[0, 0].set_title(f"this port, with 95 % bands\n{group.n:,} test images of {as_text(group.dataset)}", fontsize=9)
     if both:
@@ -186,9 +180,7 @@ _LONGEST_CLASS = 9
 
 def _class_name(clean: CleanResult, label: int) -> str:
     """The class's name where its data set has names, else its number."""
-    data = DATASETS.get(clean.dataset)
-    names = clean.settings.get("classes") or (data.class_names if data else ())
-    name = str(names[label]) if label < len(names) else str(label)
+    name = class_name(clean.dataset, label, clean.settings.get("classes") or ())
     return as_text(name if len(name) <= _LONGEST_CLASS else f"{name[: _LONGEST_CLASS - 2]}..")
 
 

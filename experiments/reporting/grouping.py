@@ -64,7 +64,8 @@ def fields_of(run: RunKey) -> dict:
     return run._asdict() | {"note": caveat(run.dataset)}
 
 
-def _attack_fields(kind: tuple) -> dict:
+def attack_fields(kind: tuple) -> dict:
+    """Of an `AttackRun`, from what `attack_of` gives."""
     return dict(zip(("attack", "targeted", "changed", "through"), kind, strict=True))
 
 
@@ -120,7 +121,7 @@ def groups(results: Iterable[Result], all_clean: bool = False) -> list[Group]:
         own = {name: name.partition(STUDENT_MARK)[0] for name in victims}
         with_clean = {name: (known[own[name]], v) for name, v in victims.items() if own[name] in known}
         if with_clean:
-            found.append(Group(**_attack_fields(kind), victims=with_clean, **fields_of(run_key)))
+            found.append(Group(**attack_fields(kind), victims=with_clean, **fields_of(run_key)))
             shown |= set() if all_clean else {run_key}
     order = {name: k for k, name in enumerate(dict.fromkeys(map(row_of, evaluated)))}
     for run_key, victims in clean.items():
@@ -150,7 +151,7 @@ def transfer_groups(results: Iterable[Result]) -> list[TransferGroup]:
     place = lambda cell: [order.get(name, len(order)) for name in cell[0]]  # noqa: E731
     return [
         TransferGroup(
-            **_attack_fields((*kind, "")), value=value,
+            **attack_fields((*kind, "")), value=value,
             cells=dict(sorted((own.get(key, {}) | cells).items(), key=place)), **fields_of(run_key),
         )
         for key, cells in moved.items()
@@ -173,7 +174,7 @@ def detection_groups(results: Iterable[Result]) -> list[DetectionGroup]:
         found.setdefault(key, {}).setdefault(labels[-1], {})[result.value] = result
     names = ("rate", "calibration_images", "chosen_guard")
     return [
-        DetectionGroup(**_attack_fields(kind), **dict(zip(names, key, strict=True)), guards=rows, **fields_of(run_key))
+        DetectionGroup(**attack_fields(kind), **dict(zip(names, key, strict=True)), guards=rows, **fields_of(run_key))
         for (kind, *key, run_key), rows in _merged(found, labels).items()
     ]
 

@@ -22,7 +22,6 @@ from deepbayes.experiments.reporting.tables import (
     success_table,
 )
 from deepbayes.experiments.reporting.transfer_tables import TransferGroup, transfer_table
-from deepbayes.experiments.settings.protocol import PROTOCOLS
 from deepbayes.experiments.store.identity import namer
 from deepbayes.experiments.store.names import safe_stem
 from deepbayes.experiments.store.result import ChecksResult, Result
@@ -94,7 +93,7 @@ def _group_page(group: Group, arrays: Arrays) -> Page:
     if group.attack == "clean":
         members = _keys(clean for clean, _ in group.victims.values())
         return Page(group.dataset, group.stem, [clean_table(group)], members)
-    minimum = minimum_table(group, PROTOCOLS[group.protocol].detection.only_right_before)
+    minimum = minimum_table(group)
     tables = [accuracy_table(group), success_table(group), *([minimum] if minimum else [])]
     draw = partial(_figure, "figures")
     figures = (".png", draw("accuracy_by_eps", group)), ("_examples.png", draw("example_strip", group, arrays))

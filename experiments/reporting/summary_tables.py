@@ -6,6 +6,7 @@ import numpy as np
 
 from deepbayes.attacks.registry import ATTACKS
 from deepbayes.experiments.reporting.tables import Group, Table
+from deepbayes.experiments.settings.protocol import PROTOCOLS
 from deepbayes.experiments.store.rate import Rate
 
 BEYOND = 0.1
@@ -29,11 +30,11 @@ def half_interval(values: np.ndarray) -> float:
     return float(1.96 * values.std() / np.sqrt(len(values)))
 
 
-def minimum_table(group: Group, only_right_before: bool) -> Table | None:
+def minimum_table(group: Group) -> Table | None:
     """Mean and median of the minimum perturbation, for an Linf attack over a grid; None for others."""
     if ATTACKS[group.attack].norm != "Linf" or len(group.grid) < 2 or group.targeted:
         return None
-    rows = []
+    rows, only_right_before = [], PROTOCOLS[group.protocol].detection.only_right_before
     for name, (clean, by_value) in group.victims.items():
         if clean.labels is None or sorted(by_value) != group.grid:
             continue

@@ -194,6 +194,21 @@ class Group(AttackRun):
     def stem(self) -> str:
         return self.stem_of(*self.kind)
 
+    def curve(self, name: str) -> list[tuple[float, Rate]]:
+        """A victim's accuracy by the parameter, ascending; without an attack where a value changes nothing."""
+        (clean, by_value), neutral = self.victims[name], ATTACKS[self.attack].neutral
+        before = [(neutral, clean.accuracy)] if neutral is not None else []
+        return sorted([*before, *((v, r.accuracy) for v, r in by_value.items())], key=lambda point: point[0])
+
+    def paper_curve(self, name: str) -> list[tuple[float, float]]:
+        """As `curve`, the paper's accuracy in percent where it has one."""
+        (clean, by_value), neutral = self.victims[name], ATTACKS[self.attack].neutral
+        before = (
+            [(neutral, paper_accuracy(self.dataset, clean.paper_classifier, "clean"))] if neutral is not None else []
+        )
+        points = [*before, *((v, self.paper_accuracy(by_value[v])) for v in sorted(by_value))]
+        return [(value, percent) for value, percent in points if percent is not None]
+
 
 def accuracy_table(group: Group) -> Table:
     """Clean accuracy and accuracy under attack in percent, the paper's figure behind each."""

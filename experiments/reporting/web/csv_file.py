@@ -5,11 +5,10 @@ import io
 from collections.abc import Iterable, Iterator
 
 from deepbayes.detect.registry import DETECTORS
-from deepbayes.experiments.reporting.web.rows import Detection, Row, file_of, rows_of
+from deepbayes.experiments.reporting.web.rows import ANY, Detection, Row, file_of, rows_of
 from deepbayes.experiments.store.names import visible
 from deepbayes.experiments.store.result import DetectorResult, Result
 
-ANY = "any"
 _RATES = [
     f"{kind}_{detector}_percent"
     for detector in (*DETECTORS, ANY)

@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,11 +13,12 @@ from markupsafe import Markup
 
 from deepbayes.data.registry import DATASETS
 from deepbayes.detect.registry import DETECTORS
+from deepbayes.experiments.reporting.pages import Arrays
 from deepbayes.experiments.reporting.web.cards import Card, cards, facts
 from deepbayes.experiments.reporting.web.charts import HEIGHT, WIDTH, Look, looks, marker_path
 from deepbayes.experiments.reporting.web.pictures import PUBLIC, Picture, may_show, pictures
 from deepbayes.experiments.reporting.web.ranking import Ranking, rankings
-from deepbayes.experiments.reporting.web.rows import Detection, Row, file_of, rows_of
+from deepbayes.experiments.reporting.web.rows import ANY, Detection, Row, file_of, rows_of
 from deepbayes.experiments.reporting.web.sections import Section, chart_of_ranking, charts_of_classifier, sections
 from deepbayes.experiments.settings.protocol import PROTOCOLS
 from deepbayes.experiments.store.identity import STUDENT_MARK
@@ -40,8 +41,6 @@ _COLOURS = {
     GENERATIVE: "Blue: generative.", DISCRIMINATIVE: "Orange: discriminative.", BASELINE: "Green: baseline.",
     "": "Grey: your own model.",
 }  # fmt: skip
-
-Arrays = Callable[[Result], dict[str, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -158,7 +157,7 @@ class Content:
 
     @property
     def detector_names(self) -> list[str]:
-        return [*DETECTORS, "any"]
+        return [*DETECTORS, ANY]
 
     @cached_property
     def notes(self) -> list[str]:

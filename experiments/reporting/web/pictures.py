@@ -2,14 +2,16 @@
 
 import base64
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
-from deepbayes.data.registry import DATASETS
-from deepbayes.experiments.reporting.web.rows import Row, class_name
+from deepbayes.data.checks import spread_positions
+from deepbayes.data.registry import DATASETS, class_name
+from deepbayes.experiments.reporting.pages import Arrays
+from deepbayes.experiments.reporting.web.rows import Row
 from deepbayes.experiments.store.result import CleanResult, Result
 
 PUBLIC, ALL, NONE = "public", "all", "none"
@@ -56,9 +58,7 @@ def may_show(dataset: str, whose: str) -> bool:
     return whose == ALL or (whose == PUBLIC and dataset in DATASETS and not dataset.startswith(_OWN))
 
 
-def pictures(
-    row: Row, clean: CleanResult | None, arrays: Callable[[Result], dict[str, np.ndarray]], shown: int = SHOWN
-) -> list[Picture]:
+def pictures(row: Row, clean: CleanResult | None, arrays: Arrays, shown: int = SHOWN) -> list[Picture]:
     """Examples that are stored with a result; none where there is no array file, or where it holds something else."""
     result = row.result
     stored = arrays(result) if result else {}
@@ -72,7 +72,7 @@ def pictures(
 def _pictures(row: Row, clean: CleanResult | None, stored: dict, before: dict, shown: int) -> Iterator[Picture]:
     labels = None if clean is None else clean.labels
     n = len(stored["examples"])
-    for k in (k * n // min(shown, n) for k in range(min(shown, n))):
+    for k in spread_positions(min(shown, n), n):
         position = int(stored["examples_row"][k])
         parts = [before["examples"][k]] if before else []
         image = _image([*parts, stored["examples"][k]])

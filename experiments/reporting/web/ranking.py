@@ -184,9 +184,7 @@ def _all_at(cases: dict[str, dict[float, WorstCase]], eps: float) -> dict[str, W
 def _usual_at(cases: dict[str, dict[float, WorstCase]], eps: float) -> tuple[str, ...]:
     """Attacks that more than half of the classifiers faced at this eps."""
     there = _all_at(cases, eps)
-    counts: dict[str, int] = {}
-    for attack in (a for case in there.values() for a in case.attacks):
-        counts[attack] = counts.get(attack, 0) + 1
+    counts = Counter(attack for case in there.values() for attack in case.attacks)
     return tuple(attack for attack, count in counts.items() if 2 * count > len(there))
 
 

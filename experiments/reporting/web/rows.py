@@ -4,10 +4,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from deepbayes.attacks.registry import ATTACKS
-from deepbayes.data.registry import DATASETS
 from deepbayes.detect.registry import DETECTORS
 from deepbayes.experiments.reporting.detection_tables import DetectionGroup
-from deepbayes.experiments.reporting.grouping import fields_of
+from deepbayes.experiments.reporting.grouping import attack_fields, fields_of
 from deepbayes.experiments.reporting.tables import AttackRun
 from deepbayes.experiments.store.identity import (
     STUDENT_MARK,
@@ -31,6 +30,8 @@ from deepbayes.models.registry import CLASSIFIERS, base_name, place
 from deepbayes.reference.published import paper_accuracy
 
 CLEAN = "clean"
+ANY = "any"
+"""Stands where a detector's name would: any of them together."""
 _WAYS = {"greybox": "grey box", "blackbox": "black box", "transfer": "transfer"}
 
 
@@ -39,7 +40,7 @@ class Detected:
     """What one detector, or any of them together, does with an evaluation's images.
 
     Attributes:
-      detector: a name of DETECTORS; "any" is any of them together.
+      detector: a name of DETECTORS, or ANY.
       percent: the detection rate that tables show: of the successful attacks, the mean over predicted classes where
         the protocol has it so; None without successes.
       paper: the paper's, in percent; None where it has none to compare.
@@ -189,11 +190,7 @@ def _changed(result: Result) -> tuple:
 
 def attack_run(result: Result) -> AttackRun:
     """The attack and the run of a result under attack, as tables know them."""
-    return AttackRun(**_attack_fields(result), **fields_of(result.run))
-
-
-def _attack_fields(result: Result) -> dict:
-    return dict(zip(("attack", "targeted", "changed", "through"), attack_of(result.settings), strict=True))
+    return AttackRun(**attack_fields(attack_of(result.settings)), **fields_of(result.run))
 
 
 def _said(result: Result) -> tuple[str, str, AttackRun | None]:
@@ -224,17 +221,11 @@ def _detections(results: Iterable[Result]) -> dict[str, list[Detection]]:
 def _by_detector(result: DetectionResult) -> Iterator[Detected]:
     how = result.settings["detection"]
     group = DetectionGroup(
-        **_attack_fields(result), **fields_of(result.run), rate=how["rate"], guards={},
+        **attack_fields(attack_of(result.settings)), **fields_of(result.run), rate=how["rate"], guards={},
         calibration_images=how["calibration"]["images"], chosen_guard=how["guard"] if how.get("chosen_guard") else "",
     )  # fmt: skip
     for name in (n for n in DETECTORS if n in result.detectors):
         shown, paper = group.shown_rate(result, name), group.paper_rate(result, name)
         yield Detected(name, DETECTORS[name].title, shown, paper, result.detectors[name])
     union = result.union.tp.rate
-    yield Detected("any", "any of them", None if union is None else 100 * union, None, result.union)
-
-
-def class_name(dataset: str, label: int) -> str:
-    """Of a label: its class's name where the data set has names, else the number."""
-    names = DATASETS[dataset].class_names if dataset in DATASETS else ()
-    return names[label] if 0 <= label < len(names) else str(label)
+    yield Detected(ANY, "any of them", None if union is None else 100 * union, None, result.union)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from deepbayes.attacks.registry import ATTACKS
 from deepbayes.experiments.reporting.detection_tables import DetectionGroup, detection_tables, ood_tables
+from deepbayes.experiments.reporting.figures import MARKERS
 from deepbayes.experiments.reporting.grouping import (
     detection_groups,
     fields_of,
@@ -28,15 +29,12 @@ from deepbayes.experiments.reporting.transfer_tables import transfer_table
 from deepbayes.experiments.reporting.web.charts import Panel, Point, panel
 from deepbayes.experiments.reporting.web.ranking import Ranking
 from deepbayes.experiments.reporting.web.rows import Row
-from deepbayes.experiments.settings.protocol import PROTOCOLS
 from deepbayes.experiments.store.identity import namer
 from deepbayes.experiments.store.result import ChecksResult, Result
 from deepbayes.models.registry import place
-from deepbayes.reference.published import paper_accuracy
 
 Look = Callable[[str], tuple[int, str]]
 """A classifier's name -> the index of its colours, and its marker."""
-_MARKERS = "osD^vPX*<>"
 
 
 @dataclass(frozen=True)
@@ -102,13 +100,9 @@ def _about(group: Run) -> str:
 
 
 def _attack_section(group: Group, detected: DetectionGroup | None, look: Look) -> Section:
-    minimum = minimum_table(group, PROTOCOLS[group.protocol].detection.only_right_before)
+    minimum = minimum_table(group)
     beside = (success_table(group), *([minimum] if minimum else []))
-    more = (
-        [(f"Detection: {len(detection_tables(detected))} tables", tuple(detection_tables(detected)))]
-        if detected
-        else []
-    )
+    more = [_opening(detected)] if detected else []
     more += [("Success and perturbation" if minimum else "Success", beside)]
     title = f"{group.title}{', targeted' if group.targeted else ''}{group.how}"
     return Section(title, _about(group), (accuracy_table(group),), _panels(group, look), tuple(more))
@@ -116,10 +110,13 @@ def _attack_section(group: Group, detected: DetectionGroup | None, look: Look) -
 
 def _detection_section(group: DetectionGroup) -> Section:
     guard = f", detected by {group.chosen_guard}" if group.transfer else ", detection"
+    return Section(f"{group.title}{group.how}{guard}", _about(group), (), (), (_opening(group),))
+
+
+def _opening(group: DetectionGroup) -> tuple[str, tuple[Table, ...]]:
+    """Tables of detection under their summary."""
     tables = tuple(detection_tables(group))
-    return Section(
-        f"{group.title}{group.how}{guard}", _about(group), (), (), ((f"Detection: {len(tables)} tables", tables),)
-    )
+    return f"Detection: {len(tables)} tables", tables
 
 
 def _clean_section(group: Group) -> Section:
@@ -137,13 +134,9 @@ def _panels(group: Group, look: Look) -> tuple[Panel, ...]:
     """Accuracy by budget, and the paper's on the same axes where it has figures."""
     own, papers = [], []
     attack = ATTACKS[group.attack]
-    for name, (clean, by_value) in group.victims.items():
-        points = [Point(attack.neutral, *_percent(clean.accuracy))] if attack.neutral is not None else []
-        points += [Point(value, *_percent(r.accuracy)) for value, r in by_value.items()]
-        own.append((name, *look(name), points))
-        before = paper_accuracy(group.dataset, clean.paper_classifier, "clean") if attack.neutral is not None else None
-        paper = [(attack.neutral, before), *((v, group.paper_accuracy(r)) for v, r in by_value.items())]
-        papers.append((name, *look(name), [Point(v, p) for v, p in paper if p is not None]))
+    for name in group.victims:
+        own.append((name, *look(name), [Point(value, *_percent(rate)) for value, rate in group.curve(name)]))
+        papers.append((name, *look(name), [Point(*point) for point in group.paper_curve(name)]))
     budgets = sorted({p.x for _, _, _, points in own for p in points})
     if len(budgets) < 2:
         return ()
@@ -169,7 +162,7 @@ def chart_of_ranking(ranking: Ranking, look: Look) -> Panel:
     return panel("Worst case over attacks", lines, f"eps ({ATTACKS['pgd'].meaning})", ranking.compared)
 
 
-_MOST_LINES = len(_MARKERS)
+_MOST_LINES = len(MARKERS)
 
 
 def charts_of_classifier(rows: Sequence[Row], look: int) -> list[Panel]:
@@ -189,6 +182,6 @@ def charts_of_classifier(rows: Sequence[Row], look: int) -> list[Panel]:
         shown = [(label, points) for label, points in lines.items() if len(points) > 1][:_MOST_LINES]
         if shown:
             x = sorted({p.x for _, points in shown for p in points})
-            drawn = [(label, look, _MARKERS[k], points) for k, (label, points) in enumerate(shown)]
+            drawn = [(label, look, MARKERS[k], points) for k, (label, points) in enumerate(shown)]
             charts.append(panel(f"Accuracy on {dataset}, protocol {protocol}", drawn, "eps", x))
     return charts
